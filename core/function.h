@@ -1,0 +1,139 @@
+#pragma once
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/graph.h"
+#include "core/rewrite.h"
+#include "core/shared.h"
+
+/// From a graph to something that runs.
+namespace damo {
+
+/// An input of a function, with an optional default value and, if the variable has no name of its own, a name.
+struct In {
+  In(const Var& v) : variable(v) {}
+  In(const Var& v, Tensor default_value, std::string keyword = {})
+      : variable(v), value(std::move(default_value)), name(std::move(keyword)) {}
+
+  Var variable;
+  Tensor value;
+  std::string name;
+};
+using Param = In;
+
+/// The outputs of a function: none, one or many. Numbers and Shareds are welcome.
+class Outputs {
+ public:
+  Outputs() = default;
+  Outputs(const Var& v) : vars_{v} {}
+  Outputs(const Vars& vars) : vars_(vars) {}
+  Outputs(std::initializer_list<Var> vars) : vars_(vars) {}
+  const Vars& vars() const { return vars_; }
+
+ private:
+  Vars vars_;
+};
+
+/// The new value of a shared variable; all updates of a call see the old values.
+struct Update {
+  Update(const Shared& v, const Arg& new_value);
+  Shared variable;
+  Var value;
+};
+using Updates = std::vector<Update>;
+
+struct Given {
+  Given(const Var& v, const Arg& by);
+  Var variable;
+  Var replacement;
+};
+using Givens = std::vector<Given>;
+
+enum class OnUnusedInput { raise, ignore };
+
+/// FAST_RUN applies every rewrite; FAST_COMPILE runs the graph as it was written.
+enum class Mode { FAST_RUN, FAST_COMPILE };
+
+struct FunctionArgs {
+  std::vector<In> inputs = {};
+  Outputs outputs = {};
+  Updates updates = {};
+  Givens givens = {};
+  std::string name = {};
+  OnUnusedInput on_unused_input = OnUnusedInput::raise;
+  Mode mode = Mode::FAST_RUN;
+  std::vector<std::string> exclude = {};  ///< names of rules not to apply
+};
+
+/// What a call returns: converts to a Tensor or a number if there is one output, else indexes and binds.
+class Values {
+ public:
+  Values() = default;
+  explicit Values(std::vector<Tensor> tensors) : tensors_(std::move(tensors)) {}
+
+  std::size_t size() const { return tensors_.size(); }
+  const Tensor& operator[](std::size_t i) const;  ///< throws Error if there is no output i
+  operator Tensor() const { return only(); }      ///< throws Error unless there is exactly one output
+  operator double() const { return only().item<double>(); }
+  template <class T = double>
+  T item() const {
+    return only().template item<T>();
+  }
+  auto begin() const { return tensors_.begin(); }
+  auto end() const { return tensors_.end(); }
+
+ private:
+  const Tensor& only() const;
+  std::vector<Tensor> tensors_;
+};
+
+struct Keyword {
+  std::string_view name;
+  Tensor value;
+};
+
+class Plan;
+
+/// A compiled function. A handle: copies share the memory it runs in, `copy()` does not; one call at a time.
+class Function {
+ public:
+  Function() = default;
+
+  /// All inputs in order; those with a default may be left out at the end.
+  template <class... A>
+  Values operator()(const A&... args) const {
+    const Tensor values[] = {Tensor(args)..., Tensor()};
+    return call(values, sizeof...(A));
+  }
+  /// Inputs by name.
+  Values operator()(std::initializer_list<Keyword> args) const;
+  Values call(const Tensor* values, std::size_t n) const;
+
+  /// A function with the same shared variables, and memory of its own: for another thread.
+  Function copy() const;
+
+  bool is_set() const { return plan_ != nullptr; }
+  const std::string& name() const;
+  /// The graph that runs, after all rewriting: outputs, then new values of updated variables.
+  const Vars& outputs() const;
+  const std::vector<Shared>& updated() const;
+  const Trace& trace() const;  ///< what was rewritten
+  Plan& plan() const { return *plan_; }
+
+ private:
+  friend Function compile(const FunctionArgs& args, const Rewrites& rewrites, Where at);
+  std::shared_ptr<Plan> plan_;
+};
+
+Function compile(const FunctionArgs& args, const Rewrites& rewrites, Where at);
+
+/// Compiles a function of `inputs` that returns `outputs` and then gives shared variables their `updates`, with
+/// `givens` put in the place of other nodes first. Throws Error on an unknown or unused input, one given twice, an
+/// update that would change a variable's dtype, rank or sizes, a given of an incompatible type.
+inline Function function(FunctionArgs args, Here at = {}) { return compile(args, default_rewrites(), at); }
+
+}  // namespace damo

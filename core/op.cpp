@@ -1,0 +1,31 @@
+#include "core/op.h"
+
+namespace damo {
+
+Vars Op::L_op(const Vars&, const Vars&, const Vars&) const { fail("{} has no gradient", name()); }
+void Op::perform(const Views&, const Views&) const { throw Bug(name() + " has no kernel"); }
+View Op::view(const Views&) const { throw Bug(name() + " is not a view"); }
+bool Op::overwrites(int, int) const { return false; }
+bool Op::needs_value(int) const { return false; }
+bool Op::reads(int) const { return true; }
+int Op::next_of(int) const { return -1; }
+std::int64_t Op::integer(std::span<const std::int64_t>) const { throw Bug(name() + " has no integer form"); }
+
+int checked_axis(int axis, int ndim) {
+  check(axis >= -ndim && axis < ndim, "axis {} does not exist in {} dimensions", axis, ndim);
+  return axis < 0 ? axis + ndim : axis;
+}
+
+std::string explain(const Op& op, const Vars& inputs, const Types& types, const Where& where,
+                    const std::string& reason, const std::string& function) {
+  std::size_t width = 0;
+  for (const Type& t : types) width = std::max(width, to_string(t).size());
+  std::string s = op.name() + ": " + reason;
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    s += fmt::format("\n  {:{}}   {}", to_string(types[i]), width, label(inputs[i]));
+  if (where.is_set()) s += "\n  " + to_string(where);
+  if (!function.empty()) s += fmt::format("{}in function \"{}\"", where.is_set() ? ", " : "\n  ", function);
+  return s;
+}
+
+}  // namespace damo

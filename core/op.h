@@ -1,0 +1,95 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <typeinfo>
+
+#include "core/check.h"
+#include "core/graph.h"
+
+/// For authors of ops.
+namespace damo {
+
+/// The arrays a kernel reads or writes.
+class Views {
+ public:
+  Views(View* const* views, int n) : views_(views), n_(n) {}
+  View& operator[](int i) const { return *views_[i]; }
+  int size() const { return n_; }
+
+ private:
+  View* const* views_;
+  int n_;
+};
+
+/// An operation: pure, and identified by its fields. In this order: equation, infer, L_op, perform.
+class Op {
+ public:
+  virtual ~Op() = default;
+
+  virtual std::string name() const = 0;
+
+  /// The outputs' types, given the inputs': at build with what is known, before each call of a new shape with all
+  /// sizes. The only shape function. Throws Error with the reason alone; op, inputs and place are added outside.
+  virtual Types infer(const Types& x) const = 0;
+
+  /// The gradient of a cost with respect to each input, as graph code, given the inputs, outputs, and the cost's
+  /// gradient with respect to each output (never empty). An empty Var: the cost does not depend on that input.
+  virtual Vars L_op(const Vars& x, const Vars& y, const Vars& gy) const;
+
+  /// Computes the outputs, which have the inferred shapes and are row-major unless `view_of` says otherwise.
+  virtual void perform(const Views& x, const Views& y) const;
+
+  virtual bool same_as(const Op& other) const = 0;
+
+  /// f(a, b) = f(b, a).
+  virtual bool commutes() const { return false; }
+  virtual bool is_elementwise() const { return false; }
+  /// Output 0 is a view of this input (-1: of none), made by `view` instead of `perform`.
+  virtual int view_of() const { return -1; }
+  virtual View view(const Views& x) const;
+  /// Whether that input must be row-major for it (then the view is, too).
+  virtual bool needs_row_major() const { return false; }
+  /// Whether `output` may be written over `input` when both have the same size and layout.
+  virtual bool overwrites(int output, int input) const;
+  /// Whether `infer` or `view` uses the value of this input, an integer scalar.
+  virtual bool needs_value(int input) const;
+  /// Whether `perform` reads the elements of this input (else only its sizes).
+  virtual bool reads(int input) const;
+  /// Whether `perform` may throw on bad values; it must do so before it writes anything.
+  virtual bool can_fail() const { return false; }
+  /// A node with an effect is never merged, dropped or doubled.
+  virtual bool has_effect() const { return false; }
+  /// The input whose next value `output` is (random states), or -1.
+  virtual int next_of(int output) const;
+  /// Integer functions of integer scalars: bounds and lengths are computed by them before any kernel runs.
+  virtual bool has_integer_form() const { return false; }
+  virtual std::int64_t integer(std::span<const std::int64_t> x) const;
+  /// How an infix operator is printed ("+"), or "".
+  virtual std::string symbol() const { return {}; }
+};
+
+/// Gives an op its identity: the fields, by a defaulted operator==.
+template <class Self>
+class OpOf : public Op {
+ public:
+  bool same_as(const Op& other) const override {
+    return typeid(other) == typeid(Self) && static_cast<const Self&>(other) == static_cast<const Self&>(*this);
+  }
+  bool operator==(const OpOf&) const { return true; }
+};
+
+template <class T>
+OpPtr make_op(T op) {
+  return std::make_shared<const T>(std::move(op));
+}
+
+/// An axis counted from the end if negative; throws Error if it does not exist.
+int checked_axis(int axis, int ndim);
+
+/// A whole message: the op and the reason, each input with its type and label, the user's line, the function.
+std::string explain(const Op& op, const Vars& inputs, const Types& types, const Where& where,
+                    const std::string& reason, const std::string& function);
+
+}  // namespace damo

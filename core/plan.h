@@ -1,0 +1,142 @@
+#pragma once
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/function.h"
+#include "core/op.h"
+
+/// What a function runs: steps over arrays in one arena, made once from the graph; it never walks nodes.
+namespace damo {
+
+/// A graph ready to run: what compile() hands to the plan.
+struct Program {
+  std::string name;
+  Where where;
+  std::vector<In> inputs;
+  Vars outputs;                 ///< the function's outputs, then the new value of each variable
+  std::size_t n_outputs = 0;    ///< how many of them are returned
+  std::vector<Shared> updated;  ///< one per further output
+  Trace trace;
+};
+
+/// One array of a plan.
+struct Slot {
+  enum class Kind {
+    input,      ///< the caller's memory
+    constant,   ///< the graph's
+    shared,     ///< a shared variable's
+    integer,    ///< `value` itself
+    arena,      ///< memory of the plan, reused by liveness
+    view,       ///< part of another slot's memory
+    overwrite,  ///< all of another slot's memory, whose old value nobody needs any more
+    output,     ///< memory that is handed to the caller
+  };
+  Kind kind = Kind::arena;
+  Var var;
+  Type type;            ///< what was known when the function was built
+  View view;            ///< this call's array
+  std::int64_t value = 0;
+  bool has_value = false;      ///< an integer scalar whose value is known before the kernels run
+  bool changed = true;         ///< its sizes, or its value as a size, differ from the last call's
+  int base = -1;               ///< of a view or an overwrite: the slot it lies in
+  int root = -1;               ///< the slot that owns the memory
+  std::int64_t offset = -1;    ///< in its segment's arena
+};
+
+/// One kernel call.
+struct Step {
+  NodePtr node;
+  const Op* op = nullptr;
+  std::vector<int> x, y;      ///< slots
+  std::vector<View*> xv, yv;  ///< their views
+  std::vector<int> allocates;  ///< arena slots that begin to live here
+  std::vector<int> releases;   ///< arena slots that nobody reads after this step
+};
+
+/// What is done before the kernels run: integers computed, shapes inferred, views placed.
+struct SizeItem {
+  enum class Kind { integer, read, infer, view };
+  Kind kind = Kind::infer;
+  NodePtr node;
+  std::vector<int> x, y;
+  std::vector<View*> xv;
+};
+
+/// Steps whose sizes are known before the first of them runs.
+struct Segment {
+  std::vector<SizeItem> items;
+  std::vector<SizeItem> moving;  ///< views of memory whose place is known only after the sizes
+  std::vector<Step> steps;
+  std::vector<std::size_t> outputs;  ///< the function's outputs that are computed here
+  std::shared_ptr<void> arena;
+  std::int64_t arena_bytes = 0;
+  std::int64_t used_bytes = 0;
+};
+
+class Plan {
+ public:
+  explicit Plan(std::shared_ptr<const Program> program);
+  Plan(const Plan&) = delete;
+  Plan& operator=(const Plan&) = delete;
+
+  Values call(const Tensor* values, std::size_t n);
+  Values call(std::initializer_list<Keyword> args);
+
+  const Program& program() const { return *program_; }
+  std::shared_ptr<const Program> share_program() const { return program_; }
+  const std::vector<Slot>& slots() const { return slots_; }
+  const std::vector<Segment>& segments() const { return segments_; }
+  /// Bytes of all arenas after the last call.
+  std::int64_t arena_bytes() const;
+
+ private:
+  friend class PlanBuilder;
+  class Running;
+
+  struct BoundInput {
+    int slot = -1;        ///< -1: not used
+    Type type;
+    std::string name;
+    Tensor default_value;
+    const Tensor* given = nullptr;  ///< by keyword, in this call
+    Tensor held;          ///< keeps the caller's array alive during the call
+    std::int64_t scalar = 0;  ///< a 0-d value, converted
+  };
+  struct Commit {
+    std::size_t updated;  ///< which variable
+    int slot;             ///< its new value
+    bool in_place;        ///< the kernel has written it already
+  };
+
+  Values run();
+  void bind(BoundInput& input, const Tensor& value);
+  void begin();
+  void resolve(Segment& segment);
+  void infer(const SizeItem& item);
+  void place_view(const SizeItem& item);
+  void lay_out(Segment& segment);
+  void take_output_buffers(const Segment& segment);
+  void check_updates() const;
+  void write_back();
+  [[noreturn]] void blame(const Node& node, const std::vector<int>& x, const std::string& reason) const;
+
+  std::shared_ptr<const Program> program_;
+  std::vector<BoundInput> inputs_;
+  std::vector<Slot> slots_;
+  std::vector<Segment> segments_;
+  std::vector<int> shared_slots_;
+  std::vector<int> scalar_slots_;  ///< leaves that are integer scalars
+  std::vector<int> output_slots_;
+  std::vector<std::vector<Tensor>> output_pools_;
+  std::vector<Commit> commits_;
+  std::vector<Tensor> outputs_;  ///< of the running call
+  bool stale_ = true;          ///< the last call did not get through resolving: trust no size
+  bool sizes_changed_ = true;  ///< in this call
+  std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
+};
+
+}  // namespace damo

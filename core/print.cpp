@@ -1,0 +1,172 @@
+#include "core/print.h"
+
+#include <fmt/format.h>
+
+#include <unordered_map>
+
+#include "core/op.h"
+#include "core/plan.h"
+#include "core/walk.h"
+
+namespace damo {
+namespace {
+
+constexpr std::size_t longest = 2000;
+
+/// Depth-first with a budget: a graph that shares much would be written out exponentially often.
+class Mathematics {
+ public:
+  std::string write(const Var& v) {
+    put(v, 0);
+    return std::move(out_);
+  }
+
+ private:
+  void put(const Var& v, int depth) {
+    constexpr int deepest = 200;
+    if (out_.size() > longest || depth > deepest) {
+      if (!out_.ends_with("...")) out_ += "...";
+      return;
+    }
+    const Node& node = v.node();
+    if (node.kind != Node::Kind::apply) {
+      out_ += label(v);
+      return;
+    }
+    const std::string symbol = node.op->symbol();
+    if (!symbol.empty() && node.inputs.size() == 2) {
+      out_ += '(';
+      put(node.inputs[0], depth + 1);
+      out_ += ' ' + symbol + ' ';
+      put(node.inputs[1], depth + 1);
+      out_ += ')';
+    } else if (!symbol.empty() && node.inputs.size() == 1) {
+      out_ += "(" + symbol;
+      put(node.inputs[0], depth + 1);
+      out_ += ')';
+    } else {
+      out_ += node.op->name();
+      if (v.output() > 0) out_ += fmt::format(".{}", v.output());
+      out_ += '(';
+      for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+        if (i > 0) out_ += ", ";
+        put(node.inputs[i], depth + 1);
+      }
+      out_ += ')';
+    }
+  }
+
+  std::string out_;
+};
+
+/// A letter for each node in the order of the text: A, B, ..., Z, AA, AB, ...
+std::string letters(std::size_t n) {
+  std::string s;
+  for (++n; n > 0; n = (n - 1) / 26) s.insert(s.begin(), static_cast<char>('A' + (n - 1) % 26));
+  return s;
+}
+
+std::string describe(const Var& v, bool types) {
+  const Node& node = v.node();
+  std::string s;
+  if (node.kind == Node::Kind::apply) {
+    s = node.op->name();
+    if (node.types.size() > 1) s += fmt::format(".{}", v.output());
+    if (!node.name.empty()) s += " '" + node.name + "'";
+  } else {
+    s = label(v);
+  }
+  if (types) s += " <" + to_string(v.type()) + ">";
+  return s;
+}
+
+std::string escaped(const std::string& s) {
+  std::string out;
+  for (const char c : s) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+std::string print_tree(const Vars& outputs, const std::vector<std::string>& titles, const DebugPrintArgs& args) {
+  struct Line {
+    Var v;
+    std::string indent, branch, below;
+  };
+  std::unordered_map<const Node*, std::string> ids;
+  std::string out;
+  for (std::size_t k = 0; k < outputs.size(); ++k) {
+    if (!titles[k].empty()) out += titles[k] + "\n";
+    std::vector<Line> stack{{outputs[k], titles[k].empty() ? "" : " ", "", ""}};
+    while (!stack.empty()) {
+      const Line line = std::move(stack.back());
+      stack.pop_back();
+      const Node& node = line.v.node();
+      const auto [at, fresh] = ids.emplace(&node, letters(ids.size()));
+      out += fmt::format("{}{}{} [{}]{}\n", line.indent, line.branch, describe(line.v, args.types), at->second,
+                         fresh || node.inputs.empty() ? "" : " (above)");
+      if (!fresh) continue;
+      // A chain of a hundred thousand nodes must not be indented as deep.
+      constexpr std::size_t widest = 120;
+      const std::string indent = line.indent.size() > widest ? line.indent : line.indent + line.below;
+      for (std::size_t i = node.inputs.size(); i-- > 0;) {
+        const bool last = i + 1 == node.inputs.size();
+        stack.push_back({node.inputs[i], indent, " |-", last ? "   " : " | "});
+      }
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> titles_of(const Function& f) {
+  std::vector<std::string> titles(f.plan().program().n_outputs);
+  for (std::size_t i = 0; i < titles.size(); ++i) titles[i] = fmt::format("output {}", i);
+  for (const Shared& s : f.updated()) titles.push_back("new value of " + label(s));
+  return titles;
+}
+
+std::string graphviz(const Vars& outputs, const std::vector<std::string>& titles) {
+  std::string out = "digraph damo {\n  node [fontname=\"Helvetica\", fontsize=11];\n";
+  std::unordered_map<const Node*, std::size_t> ids;
+  for (const NodePtr& node : toposort(outputs)) {
+    const std::size_t id = ids.emplace(node.get(), ids.size()).first->second;
+    const bool leaf = node->kind != Node::Kind::apply;
+    const char* color = "white";
+    if (node->kind == Node::Kind::shared) color = "lightblue";
+    else if (node->kind == Node::Kind::input) color = "lightgreen";
+    else if (node->kind == Node::Kind::constant) color = "lightgrey";
+    else if (node->origin.kind == Origin::Kind::gradient) color = "mistyrose";
+    out += fmt::format("  n{} [label=\"{}\", shape={}, style=filled, fillcolor={}];\n", id,
+                       escaped(leaf ? label(Var(node)) : node->op->name()), leaf ? "box" : "ellipse", color);
+    for (const Var& x : node->inputs)
+      out += fmt::format("  n{} -> n{} [label=\"{}\", fontsize=9];\n", ids.at(x.node_ptr().get()), id,
+                         escaped(to_string(x.type())));
+  }
+  for (std::size_t k = 0; k < outputs.size(); ++k) {
+    out += fmt::format("  out{} [label=\"{}\", shape=plaintext];\n", k, escaped(titles[k]));
+    out += fmt::format("  n{} -> out{} [label=\"{}\", fontsize=9];\n", ids.at(outputs[k].node_ptr().get()), k,
+                       escaped(to_string(outputs[k].type())));
+  }
+  return out + "}\n";
+}
+
+}  // namespace
+
+std::string pp(const Var& v) { return Mathematics().write(v); }
+
+std::string debugprint(const Vars& outputs, DebugPrintArgs args) {
+  return print_tree(outputs, std::vector<std::string>(outputs.size()), args);
+}
+
+std::string debugprint(const Function& f, DebugPrintArgs args) { return print_tree(f.outputs(), titles_of(f), args); }
+
+std::string to_dot(const Vars& outputs) {
+  std::vector<std::string> titles;
+  for (std::size_t i = 0; i < outputs.size(); ++i) titles.push_back(fmt::format("output {}", i));
+  return graphviz(outputs, titles);
+}
+
+std::string to_dot(const Function& f) { return graphviz(f.outputs(), titles_of(f)); }
+
+}  // namespace damo

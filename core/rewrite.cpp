@@ -1,0 +1,260 @@
+#include "core/rewrite.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "core/evaluate.h"
+#include "core/print.h"
+#include "core/walk.h"
+
+namespace damo {
+namespace {
+
+using Bindings = VarMap<Var>;
+
+bool is_wild(const Node& node) { return node.kind == Node::Kind::input; }
+
+bool same_number(const Tensor& pattern, const Tensor& actual) {
+  return actual.size() == 1 && pattern.item<double>() == actual.item<double>();
+}
+
+class Matcher {
+ public:
+  explicit Matcher(const std::unordered_set<const Node*>& fixed) : fixed_(fixed) {}
+
+  bool match(const Var& pattern, const Var& v, Bindings& bound) const {
+    const Node& p = pattern.node();
+    if (is_wild(p)) {
+      const auto [at, fresh] = bound.emplace(pattern, v);
+      return fresh || same(at->second, v);
+    }
+    const Node& n = v.node();
+    if (p.kind == Node::Kind::constant) return n.kind == Node::Kind::constant && same_number(p.value, n.value);
+    if (n.kind != Node::Kind::apply || pattern.output() != v.output() || fixed_.contains(&n) || !p.op->same_as(*n.op) ||
+        p.inputs.size() != n.inputs.size())
+      return false;
+    const Bindings before = bound;
+    if (match_inputs(p, n, false, bound)) return true;
+    bound = before;
+    if (p.inputs.size() == 2 && p.op->commutes() && match_inputs(p, n, true, bound)) return true;
+    bound = before;
+    return false;
+  }
+
+ private:
+  bool match_inputs(const Node& p, const Node& n, bool swapped, Bindings& bound) const {
+    for (std::size_t i = 0; i < p.inputs.size(); ++i)
+      if (!match(p.inputs[i], n.inputs[swapped ? 1 - i : i], bound)) return false;
+    return true;
+  }
+
+  const std::unordered_set<const Node*>& fixed_;
+};
+
+/// `after` over the bound expressions; its literals take the dtype of the operand beside them.
+Var instantiate(const Var& after, const Bindings& bound, DType dtype) {
+  const Node& node = after.node();
+  if (is_wild(node)) return bound.at(after);
+  if (node.kind == Node::Kind::constant) {
+    const Type& t = after.type();
+    const DType to = node.weak && t.is_float() == is_float(dtype) ? dtype : t.dtype;
+    return constant(node.value.astype(to));
+  }
+  Vars inputs;
+  for (const Var& v : node.inputs)
+    inputs.push_back(v.node().kind == Node::Kind::constant ? Var() : instantiate(v, bound, dtype));
+  const auto operand = std::find_if(inputs.begin(), inputs.end(), [](const Var& v) { return v.is_set(); });
+  const DType beside = operand == inputs.end() ? dtype : operand->dtype();
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (!inputs[i].is_set()) inputs[i] = instantiate(node.inputs[i], bound, beside);
+  return apply_all(node.op, std::move(inputs))[static_cast<std::size_t>(after.output())];
+}
+
+bool same_kind(const Var& a, const Var& b) {
+  return a.dtype() == b.dtype() && a.ndim() == b.ndim() && a.type().stretch == b.type().stretch;
+}
+
+Var fire(const Rule& r, const Var& v, const Matcher& matcher) {
+  const Scope here(v.node(), {Origin::Kind::rule, r.name});
+  Var result;
+  if (r.replace) {
+    result = r.replace(v);
+  } else {
+    Bindings bound;
+    if (matcher.match(r.before, v, bound)) result = instantiate(r.after, bound, v.dtype());
+  }
+  if (!result.is_set() || same(result, v)) return {};
+  return same_kind(result, v) ? result : Var();
+}
+
+/// Rules by the op at the root of their pattern, so that a node is tried against few.
+class RuleIndex {
+ public:
+  RuleIndex(const std::vector<Rule>& rules, const std::vector<std::string>& exclude) {
+    for (const Rule& r : rules) {
+      if (std::find(exclude.begin(), exclude.end(), r.name) != exclude.end()) continue;
+      if (r.replace) functions_.push_back(&r);
+      else patterns_[r.before.node().op->name()].push_back(&r);
+    }
+  }
+
+  template <class F>
+  bool try_each(const Node& node, F f) const {
+    const auto found = patterns_.find(node.op->name());
+    if (found != patterns_.end())
+      for (const Rule* r : found->second)
+        if (f(*r)) return true;
+    for (const Rule* r : functions_)
+      if (f(*r)) return true;
+    return false;
+  }
+
+ private:
+  std::unordered_map<std::string, std::vector<const Rule*>> patterns_;
+  std::vector<const Rule*> functions_;
+};
+
+std::size_t hash_of(const Node& node) {
+  std::size_t h = std::hash<std::string>()(node.op->name());
+  for (const Var& v : node.inputs) h = h * 1000003U + VarHash()(v);
+  return h;
+}
+
+}  // namespace
+
+Var wild(std::string name) { return matrix(std::move(name), DType::float32); }
+
+Rule rule(std::string name, const Arg& before, const Arg& after, Rule::Kind kind) {
+  return {std::move(name), before.var(), after.var(), kind, {}};
+}
+
+Rule rule(std::string name, std::function<Var(const Var&)> replace) {
+  return {std::move(name), {}, {}, Rule::Kind::exact, std::move(replace)};
+}
+
+Vars rewrite(const Vars& outputs, const std::vector<Rule>& rules, const RewriteArgs& args) {
+  std::unordered_set<const Node*> fixed;
+  for (const Var& v : args.fixed) fixed.insert(v.node_ptr().get());
+  const Matcher matcher(fixed);
+  const RuleIndex index(rules, args.exclude);
+
+  Vars roots = outputs;
+  constexpr int enough = 50;
+  for (int pass = 0; pass < enough; ++pass) {
+    bool fired = false;
+    VarMap<Var> done;
+    const auto now = [&](const Var& v) {
+      const auto found = done.find(v);
+      return found == done.end() ? v : found->second;
+    };
+    for (const NodePtr& node : toposort(roots)) {
+      if (node->kind != Node::Kind::apply || fixed.contains(node.get())) continue;
+      Vars inputs;
+      bool changed = false;
+      for (const Var& v : node->inputs) {
+        inputs.push_back(now(v));
+        changed |= !same(inputs.back(), v);
+      }
+      Vars outs;
+      if (changed) outs = rebuild(*node, std::move(inputs));
+      else
+        for (int i = 0; i < static_cast<int>(node->types.size()); ++i) outs.emplace_back(node, i);
+      for (int i = 0; i < static_cast<int>(outs.size()); ++i) {
+        Var& v = outs[static_cast<std::size_t>(i)];
+        index.try_each(v.node(), [&](const Rule& r) {
+          const Var result = fire(r, v, matcher);
+          if (!result.is_set()) return false;
+          if (args.trace != nullptr) args.trace->push_back({r.name, pp(v), pp(result), v.node().where});
+          if (result.node().kind == Node::Kind::apply && result.name().empty()) result.named(v.name());
+          v = result;
+          fired = true;
+          return true;
+        });
+        if (!same(v, Var(node, i))) done.emplace(Var(node, i), v);
+      }
+    }
+    for (Var& v : roots) v = now(v);
+    if (!fired) return roots;
+  }
+  throw Bug("the rules do not come to an end");
+}
+
+Vars merge(const Vars& outputs) {
+  VarMap<Var> done;
+  std::unordered_multimap<std::size_t, NodePtr> seen;
+  const auto now = [&](const Var& v) {
+    const auto found = done.find(v);
+    return found == done.end() ? v : found->second;
+  };
+  for (const NodePtr& original : toposort(outputs)) {
+    NodePtr node = original;
+    std::size_t h = 0;
+    const auto replace_by = [&](const NodePtr& by) {
+      for (int i = 0; i < static_cast<int>(original->types.size()); ++i)
+        if (by != original) done.emplace(Var(original, i), Var(by, i));
+    };
+    if (node->kind == Node::Kind::constant) {
+      constexpr std::int64_t small = 64;
+      if (node->value.size() > small) continue;
+      h = std::hash<std::string>()(to_string(node->value));
+    } else if (node->kind == Node::Kind::apply) {
+      Vars inputs;
+      bool changed = false;
+      for (const Var& v : node->inputs) {
+        inputs.push_back(now(v));
+        changed |= !same(inputs.back(), v);
+      }
+      if (changed) node = rebuild(*node, std::move(inputs))[0].node_ptr();
+      replace_by(node);
+      if (node->op->has_effect()) continue;
+      h = hash_of(*node);
+    } else {
+      continue;
+    }
+    const auto [begin, end] = seen.equal_range(h);
+    const auto twin = std::find_if(begin, end, [&](const auto& entry) {
+      const Node& other = *entry.second;
+      if (other.kind != node->kind) return false;
+      if (node->kind == Node::Kind::constant) return identical(other.value, node->value);
+      if (!other.op->same_as(*node->op) || other.inputs.size() != node->inputs.size()) return false;
+      for (std::size_t i = 0; i < node->inputs.size(); ++i)
+        if (!same(other.inputs[i], node->inputs[i])) return false;
+      return true;
+    });
+    if (twin == end) {
+      seen.emplace(h, node);
+      continue;
+    }
+    for (int i = 0; i < static_cast<int>(original->types.size()); ++i)
+      done.insert_or_assign(Var(original, i), Var(twin->second, i));
+  }
+  Vars result;
+  for (const Var& v : outputs) result.push_back(now(v));
+  return result;
+}
+
+Var fold_constant(const Var& v) {
+  const Node& node = v.node();
+  if (node.op->has_effect() || node.types.size() != 1) return {};
+  const Type& type = v.type();
+  if (type.has_value) return constant(Tensor(type.value).astype(type.dtype));
+  constexpr std::int64_t small = 1024;  // a large constant is cheaper to compute than to keep
+  std::int64_t size = 1;
+  for (const std::int64_t n : type.shape) {
+    if (n < 0) return {};
+    size *= n;
+  }
+  if (size > small || node.op->can_fail()) return {};
+  std::vector<Tensor> x;
+  Types types;
+  for (const Var& input : node.inputs) {
+    if (input.node().kind != Node::Kind::constant) return {};
+    x.push_back(input.node().value);
+    types.push_back(input.type());
+  }
+  const Var folded = constant(evaluate(*node.op, x, types)[0]);
+  return with_stretch(folded, type);
+}
+
+}  // namespace damo

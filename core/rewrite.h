@@ -1,0 +1,72 @@
+#pragma once
+#include <functional>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "core/graph.h"
+
+/// Rewriting: rules, and the loop that applies them.
+namespace damo {
+
+/// A wildcard of a rule's pattern: it stands for any expression.
+Var wild(std::string name);
+
+/// before -> after. Both sides are ordinary expressions over wildcards; `exact` sides agree wherever both are
+/// finite; a `finite` rule may also turn NaN or Inf into the right number, never the reverse.
+struct Rule {
+  enum class Kind { exact, finite };
+  std::string name;
+  Var before;
+  Var after;
+  Kind kind = Kind::exact;
+  /// What a pattern cannot say: the replacement of one output, or an empty Var.
+  std::function<Var(const Var&)> replace = {};
+};
+
+Rule rule(std::string name, const Arg& before, const Arg& after, Rule::Kind kind = Rule::Kind::exact);
+Rule rule(std::string name, std::function<Var(const Var&)> replace);
+
+/// One firing of a rule, for printing.
+struct Firing {
+  std::string rule;
+  std::string before;
+  std::string after;
+  Where where;
+};
+using Trace = std::vector<Firing>;
+
+/// A rewrite of the whole graph at once.
+struct Pass {
+  std::string name;
+  std::function<Vars(const Vars&, Trace&)> run;
+};
+
+/// Phases run in order; the rules of one phase until nothing changes, then its passes.
+struct Phase {
+  std::string name;
+  std::vector<Rule> rules;
+  std::vector<Pass> passes;
+};
+using Rewrites = std::vector<Phase>;
+
+/// The phases of FAST_RUN: stabilize, simplify, specialize, fuse. Defined in ops/rules.cpp.
+const Rewrites& default_rewrites();
+
+struct RewriteArgs {
+  std::vector<std::string> exclude = {};
+  /// Nodes that no rule removes or looks through.
+  Vars fixed = {};
+  Trace* trace = nullptr;
+};
+
+/// Applies rules bottom-up until nothing changes. A rule fires only if dtype, rank and stretched axes stay the same.
+Vars rewrite(const Vars& outputs, const std::vector<Rule>& rules, const RewriteArgs& args = {});
+
+/// The value of an expression whose inputs are all constants, if it is small; else an empty Var.
+Var fold_constant(const Var& v);
+
+/// One node for equal computations. Nodes with effects stay apart.
+Vars merge(const Vars& outputs);
+
+}  // namespace damo

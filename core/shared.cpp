@@ -1,0 +1,53 @@
+#include "core/shared.h"
+
+#include "core/check.h"
+
+namespace damo {
+
+Shared::Shared(const Var& v) : Var(v) {
+  check(!v.is_set() || v.node().kind == Node::Kind::shared, "{} is not a shared variable", label(v));
+}
+
+Tensor Shared::get_value(GetValueArgs args) const {
+  const Tensor& value = node().cell->value;
+  return args.borrow ? value : value.copy();
+}
+
+void Shared::set_value(const Tensor& value) const {
+  Cell& cell = *node().cell;
+  const Tensor& now = cell.value;
+  check(value.is_set(), "set_value of {}: the tensor is empty", label(*this));
+  const DType dtype = value.is_weak() ? now.dtype() : value.dtype();
+  check(dtype == now.dtype() && value.ndim() == now.ndim() && (cell.resizable || value.shape() == now.shape()),
+        "set_value of {}: it holds {}, the new value is {}{}", label(*this), Type(now.dtype(), now.shape()),
+        Type(dtype, value.shape()),
+        dtype == now.dtype() && value.ndim() == now.ndim()
+            ? ": other sizes need a variable made with shared(value, name, {.resizable = true})"
+            : "");
+  if (value.shape() == now.shape()) copy_into(now.view(), value.view());
+  else cell.value = value.astype(dtype).copy();
+}
+
+Shared shared(const Tensor& value, std::string name, SharedArgs args, Here at) {
+  check(value.is_set(), "a shared variable needs a value, not an empty Tensor");
+  check(args.broadcastable.empty() || static_cast<int>(args.broadcastable.size()) == value.ndim(),
+        "shared: broadcastable has {} entries for a tensor of shape {}", args.broadcastable.size(), value.shape());
+  Type type(value.dtype(), args.resizable ? Sizes(value.ndim(), -1) : value.shape());
+  for (int i = 0; i < static_cast<int>(args.broadcastable.size()); ++i) {
+    if (!args.broadcastable[static_cast<std::size_t>(i)]) continue;
+    check(value.shape(i) == 1, "shared: axis {} has size {}, only an axis of size 1 can be broadcastable", i, value.shape(i));
+    type.stretch |= 1U << i;
+    type.shape[i] = 1;
+  }
+  const Var leaf = variable(type, std::move(name), at);
+  const auto node = std::make_shared<Node>();
+  node->kind = Node::Kind::shared;
+  node->types = leaf.node().types;
+  node->name = leaf.name();
+  node->where = leaf.node().where;
+  node->id = leaf.node().id;
+  node->cell = std::make_shared<Cell>(Cell{args.borrow && value.is_contiguous() ? value : value.copy(), args.resizable});
+  return Shared(Var(node));
+}
+
+}  // namespace damo

@@ -1,0 +1,129 @@
+#include "core/walk.h"
+
+#include <cstring>
+
+#include "core/identity.h"
+
+namespace damo {
+
+Types Restretch::infer(const Types& x) const {
+  Type y = x[0];
+  y.stretch = stretch;
+  for (int i = 0; i < y.ndim(); ++i) {
+    if (!y.stretches(i)) continue;
+    check(y.shape[i] < 0 || y.shape[i] == 1, "axis {} is declared to have size 1, but has {}", i, y.shape[i]);
+    y.shape[i] = 1;
+  }
+  return {y};
+}
+
+Vars Restretch::L_op(const Vars& x, const Vars&, const Vars& gy) const { return {with_stretch(gy[0], x[0].type())}; }
+
+namespace {
+
+/// Nodes in order, not looking past outputs for which `stop` holds.
+template <class Stop>
+std::vector<NodePtr> toposort_until(const Vars& outputs, Stop stop) {
+  struct Frame {
+    NodePtr node;
+    std::size_t next = 0;
+  };
+  std::vector<NodePtr> order;
+  std::unordered_set<const Node*> seen;
+  std::vector<Frame> stack;
+  const auto enter = [&](const Var& v) {
+    if (v.is_set() && !stop(v) && seen.insert(v.node_ptr().get()).second) stack.push_back({v.node_ptr()});
+  };
+  for (const Var& root : outputs) {
+    enter(root);
+    while (!stack.empty()) {
+      Frame& top = stack.back();
+      if (top.next < top.node->inputs.size()) {
+        enter(top.node->inputs[top.next++]);
+      } else {
+        order.push_back(std::move(top.node));
+        stack.pop_back();
+      }
+    }
+  }
+  return order;
+}
+
+bool same_leaf(const Node& a, const Node& b) {
+  if (&a == &b) return true;
+  return a.kind == Node::Kind::constant && b.kind == Node::Kind::constant && identical(a.value, b.value);
+}
+
+}  // namespace
+
+std::vector<NodePtr> toposort(const Vars& outputs) {
+  return toposort_until(outputs, [](const Var&) { return false; });
+}
+
+Vars substitute(const Vars& outputs, const VarMap<Var>& by) {
+  VarMap<Var> done;
+  for (const auto& [from, to] : by) {
+    check(from.dtype() == to.dtype() && from.ndim() == to.ndim(), "{} cannot be replaced by {}: the first is {}, the second {}",
+          label(from), label(to), from.type(), to.type());
+    const Scope here(to.node(), to.node().origin);
+    done.emplace(from, with_stretch(to, from.type()));
+  }
+  const auto now = [&](const Var& v) {
+    const auto found = done.find(v);
+    return found == done.end() ? v : found->second;
+  };
+  for (const NodePtr& node : toposort_until(outputs, [&](const Var& v) { return by.contains(v); })) {
+    Vars inputs;
+    bool changed = false;
+    for (const Var& v : node->inputs) {
+      inputs.push_back(now(v));
+      changed |= !same(inputs.back(), v);
+    }
+    if (!changed) continue;
+    const Vars outs = rebuild(*node, std::move(inputs));
+    for (int i = 0; i < static_cast<int>(outs.size()); ++i) done.emplace(Var(node, i), outs[static_cast<std::size_t>(i)]);
+  }
+  Vars result;
+  for (const Var& v : outputs) result.push_back(v.is_set() ? now(v) : v);
+  return result;
+}
+
+Vars rebuild(const Node& node, Vars inputs) {
+  const Scope here(node, node.origin);
+  Vars outputs = apply_all(node.op, std::move(inputs));
+  if (!node.name.empty()) outputs[0].named(node.name);
+  return outputs;
+}
+
+Var with_stretch(const Var& v, const Type& type) {
+  if (v.type().stretch == type.stretch) return v;
+  return apply(make_op(Restretch(type.stretch)), Vars{v});
+}
+
+bool equal_computations(const Vars& a, const Vars& b) {
+  if (a.size() != b.size()) return false;
+  VarMap<Var> twin;
+  std::vector<std::pair<Var, Var>> stack;
+  for (std::size_t i = 0; i < a.size(); ++i) stack.emplace_back(a[i], b[i]);
+  while (!stack.empty()) {
+    const auto [x, y] = stack.back();
+    stack.pop_back();
+    const auto found = twin.find(x);
+    if (found != twin.end()) {
+      if (!same(found->second, y)) return false;
+      continue;
+    }
+    twin.emplace(x, y);
+    const Node &m = x.node(), &n = y.node();
+    if (m.kind != n.kind || x.output() != y.output()) return false;
+    if (m.kind != Node::Kind::apply) {
+      if (!same_leaf(m, n)) return false;
+      continue;
+    }
+    if (!m.op->same_as(*n.op) || m.inputs.size() != n.inputs.size()) return false;
+    for (std::size_t i = 0; i < m.inputs.size(); ++i) stack.emplace_back(m.inputs[i], n.inputs[i]);
+  }
+  return true;
+}
+
+}  // namespace damo

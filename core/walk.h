@@ -1,0 +1,27 @@
+#pragma once
+#include <functional>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "core/graph.h"
+
+/// Walks over graphs: iterative and memoized, so that neither depth nor sharing hurts.
+namespace damo {
+
+/// All nodes that `outputs` depend on, each after its inputs.
+std::vector<NodePtr> toposort(const Vars& outputs);
+
+/// The graph of `outputs` with each key of `by` replaced by its value. A replacement that differs in which axes
+/// stretch is converted, so that no elementwise node changes its meaning. Throws Error on other types.
+Vars substitute(const Vars& outputs, const VarMap<Var>& by);
+
+/// `node` over other inputs; the same op, line, origin and name.
+Vars rebuild(const Node& node, Vars inputs);
+
+/// v with the stretched axes of `type` (v's own sizes permitting): a view.
+Var with_stretch(const Var& v, const Type& type);
+
+/// Whether a and b compute the same thing: the same ops in the same order on the same leaves (equal constants).
+bool equal_computations(const Vars& a, const Vars& b);
+
+}  // namespace damo

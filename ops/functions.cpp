@@ -1,0 +1,166 @@
+#include "ops/elemwise.h"
+#include "ops/kernels.h"
+#include "ops/shape.h"
+
+/// Functions of one operand: value and derivative side by side.
+namespace damo {
+namespace {
+
+/// log(1 + e), exact also where 1 + e rounds to 1: log(u) e / (u - 1) with u = 1 + e.
+template <class T>
+void log1p_tile(T* y, const T* e, int n) {
+  alignas(64) T u[tile_size];
+  alignas(64) T log_u[tile_size];
+  WriteTile<T> wu(u, n), wl(log_u, n);
+  wu = ReadTile<T>(e, n) + T(1);
+  wl = wu.log();
+  const T inf = std::numeric_limits<T>::infinity();
+  for (int i = 0; i < n; ++i) y[i] = u[i] == T(1) || u[i] == inf ? e[i] : log_u[i] * (e[i] / (u[i] - T(1)));
+}
+
+template <class T>
+void log1p_kernel(void* y, const void* const* x, int n) {
+  log1p_tile(static_cast<T*>(y), static_cast<const T*>(x[0]), n);
+}
+
+/// max(x, 0) + log(1 + exp(-|x|)): nothing overflows.
+template <class T>
+void softplus_kernel(void* y, const void* const* x, int n) {
+  alignas(64) T e[tile_size];
+  alignas(64) T a[tile_size];
+  const T* v = static_cast<const T*>(x[0]);
+  T* out = static_cast<T*>(y);
+  WriteTile<T>(e, n) = (-ReadTile<T>(v, n).abs()).exp();
+  for (int i = 0; i < n; ++i) a[i] = v[i] > 0 ? v[i] : v[i] <= 0 ? T(0) : v[i];
+  log1p_tile(e, e, n);
+  for (int i = 0; i < n; ++i) out[i] = a[i] + e[i];
+}
+
+OpPtr raw(std::string name, TileKernel f32, TileKernel f64, Derivative derivative) {
+  auto* row = new ScalarOp{.name = std::move(name), .promote = Promote::floating};
+  row->kernels[static_cast<int>(DType::float32)] = f32;
+  row->kernels[static_cast<int>(DType::float64)] = f64;
+  row->grad = [derivative](const Var& g, const Vars& x, const Var& y) { return Vars{derivative(g, x[0], y)}; };
+  return make_op(Elemwise(row));
+}
+
+template <class F>
+OpPtr predicate(std::string name, F f) {
+  auto* row = new ScalarOp{.name = std::move(name)};
+  set_predicate_kernels<F, 1>(*row, f);
+  const auto never = [](const std::int64_t*) -> std::int64_t { return 0; };
+  set_integer_kernels<decltype(never), 1>(*row, never);
+  return make_op(Elemwise(row));
+}
+
+std::int64_t negated(std::int64_t v) { return static_cast<std::int64_t>(0U - static_cast<std::uint64_t>(v)); }
+
+}  // namespace
+
+Var neg(const Arg& a) {
+  static const OpPtr op = unary("neg", [](auto x) { return -x; }, [](const std::int64_t* x) { return negated(x[0]); },
+                                [](const Var& g, const Var&, const Var&) { return -g; }, "-");
+  return elementwise(op, {a});
+}
+
+Var exp(const Arg& a) {
+  static const OpPtr op = unary("exp", [](auto x) { return x.exp(); }, [](const Var& g, const Var&, const Var& y) { return g * y; });
+  return elementwise(op, {a});
+}
+
+Var expm1(const Arg& a) {
+  static const OpPtr op = unary("expm1", [](auto x) { return x.expm1(); },
+                                [](const Var& g, const Var&, const Var& y) { return g * (y + 1); });
+  return elementwise(op, {a});
+}
+
+Var log(const Arg& a) {
+  static const OpPtr op = unary("log", [](auto x) { return x.log(); }, [](const Var& g, const Var& x, const Var&) { return g / x; });
+  return elementwise(op, {a});
+}
+
+Var log1p(const Arg& a) {
+  static const OpPtr op = raw("log1p", log1p_kernel<float>, log1p_kernel<double>,
+                              [](const Var& g, const Var& x, const Var&) { return g / (1 + x); });
+  return elementwise(op, {a});
+}
+
+Var sqrt(const Arg& a) {
+  static const OpPtr op = unary("sqrt", [](auto x) { return x.sqrt(); },
+                                [](const Var& g, const Var&, const Var& y) { return g * 0.5 / y; });
+  return elementwise(op, {a});
+}
+
+Var sqr(const Arg& a) {
+  static const OpPtr op = unary("sqr", [](auto x) { return x.square(); },
+                                [](const std::int64_t* x) {
+                                  const auto v = static_cast<std::uint64_t>(x[0]);
+                                  return static_cast<std::int64_t>(v * v);
+                                },
+                                [](const Var& g, const Var& x, const Var&) { return g * x * 2; });
+  return elementwise(op, {a});
+}
+
+Var inv(const Arg& a) {
+  static const OpPtr op = unary("inv", [](auto x) { return 1 / x; }, [](const Var& g, const Var&, const Var& y) { return -g * sqr(y); });
+  return elementwise(op, {a});
+}
+
+// Not differentiable at 0: sgn(0) = 0 stands for the slope there.
+Var abs(const Arg& a) {
+  static const OpPtr op = unary("abs", [](auto x) { return x.abs(); },
+                                [](const std::int64_t* x) { return x[0] < 0 ? negated(x[0]) : x[0]; },
+                                [](const Var& g, const Var& x, const Var&) { return g * sgn(x); });
+  return elementwise(op, {a});
+}
+
+Var sgn(const Arg& a) {
+  static const OpPtr op = unary("sgn",
+                                [](auto x) {
+                                  using T = typename decltype(x)::Scalar;
+                                  return x.unaryExpr([](T v) { return v > 0 ? T(1) : v < 0 ? T(-1) : v; });
+                                },
+                                [](const std::int64_t* x) -> std::int64_t { return (x[0] > 0) - (x[0] < 0); },
+                                [](const Var&, const Var& x, const Var&) { return zeros_like(x); });
+  return elementwise(op, {a});
+}
+
+Var sin(const Arg& a) {
+  static const OpPtr op = unary("sin", [](auto x) { return x.sin(); }, [](const Var& g, const Var& x, const Var&) { return g * cos(x); });
+  return elementwise(op, {a});
+}
+
+Var cos(const Arg& a) {
+  static const OpPtr op = unary("cos", [](auto x) { return x.cos(); }, [](const Var& g, const Var& x, const Var&) { return -g * sin(x); });
+  return elementwise(op, {a});
+}
+
+Var tanh(const Arg& a) {
+  static const OpPtr op = unary("tanh", [](auto x) { return x.tanh(); },
+                                [](const Var& g, const Var&, const Var& y) { return g * (1 - sqr(y)); });
+  return elementwise(op, {a});
+}
+
+Var sigmoid(const Arg& a) {
+  static const OpPtr op = unary("sigmoid", [](auto x) { return ((-x).exp() + 1).inverse(); },
+                                [](const Var& g, const Var&, const Var& y) { return g * y * (1 - y); });
+  return elementwise(op, {a});
+}
+
+Var softplus(const Arg& a) {
+  static const OpPtr op = raw("softplus", softplus_kernel<float>, softplus_kernel<double>,
+                              [](const Var& g, const Var& x, const Var&) { return g * sigmoid(x); });
+  return elementwise(op, {a});
+}
+
+Var isnan(const Arg& a) {
+  static const OpPtr op = predicate("isnan", [](auto x) { return x != x; });
+  return elementwise(op, {a});
+}
+
+Var isinf(const Arg& a) {
+  static const OpPtr op = predicate("isinf", [](auto x) { return x - x != 0 && x == x; });
+  return elementwise(op, {a});
+}
+
+}  // namespace damo

@@ -1,0 +1,178 @@
+#include "ops/grad.h"
+
+#include <algorithm>
+#include <map>
+
+#include "core/op.h"
+#include "core/walk.h"
+#include "ops/elemwise.h"
+#include "ops/reduce.h"
+#include "ops/rules.h"
+#include "ops/shape.h"
+
+namespace damo {
+namespace {
+
+/// g summed over the axes that were stretched from `x`'s type to g's, with x's dtype: broadcasting undone.
+Var unbroadcast(const Var& g, const Var& x) {
+  const int added = g.ndim() - x.ndim();
+  std::vector<int> axes, back;
+  for (int i = 0, next = 0; i < g.ndim(); ++i) {
+    const bool stretched = i < added || (x.type().stretches(i - added) && !g.type().stretches(i));
+    if (stretched) axes.push_back(i);
+    if (i >= added) back.push_back(stretched ? 'x' : next);
+    if (!stretched) ++next;
+  }
+  const Var summed = axes.empty() ? g : dimshuffle(sum(g, {.axis = axes}), back);
+  return cast(with_stretch(summed, x.type()), x.dtype());
+}
+
+/// The gradient of the cost with respect to every Var on the way from it to `wrt`, in reverse order of computation.
+class Backpropagation {
+ public:
+  explicit Backpropagation(const GradArgs& args) {
+    for (const Var& v : args.consider_constant) stops_.emplace(v, true);
+  }
+
+  void start(const Var& v, const Var& g) { add(v, g); }
+
+  void run(const Vars& roots, const Vars& wrt) {
+    const std::vector<NodePtr> order = toposort(roots);
+    std::unordered_set<const Node*> on_the_way;
+    for (const Var& v : wrt) on_the_way.insert(v.node_ptr().get());
+    for (const NodePtr& node : order)
+      for (const Var& x : node->inputs)
+        if (on_the_way.contains(x.node_ptr().get())) on_the_way.insert(node.get());
+
+    for (auto at = order.rbegin(); at != order.rend(); ++at) {
+      const NodePtr& node = *at;
+      if (node->kind != Node::Kind::apply || !on_the_way.contains(node.get())) continue;
+      Vars y, gy;
+      bool connected = false;
+      for (int i = 0; i < static_cast<int>(node->types.size()); ++i) {
+        y.emplace_back(node, i);
+        gy.push_back(gradient(y.back()));
+        connected |= gy.back().is_set();
+      }
+      if (!connected) continue;
+      const Scope here(*node, {Origin::Kind::gradient, node->op->name()});
+      for (std::size_t i = 0; i < y.size(); ++i)
+        if (!gy[i].is_set()) gy[i] = zeros_like(y[i]);
+      const Vars gx = node->op->L_op(node->inputs, y, gy);
+      invariant(gx.size() == node->inputs.size(), "the gradient of {} has {} parts for {} inputs", node->op->name(),
+                gx.size(), node->inputs.size());
+      for (std::size_t i = 0; i < gx.size(); ++i) {
+        const Var& x = node->inputs[i];
+        // What is computed in integers does not change with the inputs, until it jumps.
+        if (!gx[i].is_set() || !x.type().is_float() || !on_the_way.contains(x.node_ptr().get())) continue;
+        add(x, unbroadcast(gx[i], x));
+      }
+    }
+  }
+
+  /// The sum of all contributions, or an empty Var.
+  Var gradient(const Var& v) const {
+    const auto found = sums_.find(v);
+    return found == sums_.end() ? Var() : found->second;
+  }
+
+ private:
+  void add(const Var& v, const Var& g) {
+    if (stops_.contains(v)) return;
+    Var& total = sums_[v];
+    total = total.is_set() ? total + g : g;
+  }
+
+  VarMap<Var> sums_;
+  VarMap<bool> stops_;
+};
+
+[[noreturn]] void reject(const Var& v, const std::string& why) {
+  const std::string place = to_string(v.node().where);
+  fail("grad: {}\n  {}   {}{}", why, v.type(), label(v), place.empty() ? "" : "\n  " + place);
+}
+
+Vars gradients(const Var& cost, const Vars& wrt, const GradArgs& args) {
+  Backpropagation back(args);
+  Vars roots;
+  if (cost.is_set()) {
+    roots.push_back(cost);
+    const Scope here(cost.node(), {Origin::Kind::gradient, "cost"});
+    back.start(cost, ones_like(cost));
+  }
+  for (const auto& [v, g] : args.known_grads) {
+    if (v.ndim() != g.ndim()) reject(v, fmt::format("the known gradient has another rank, {}", g.ndim()));
+    roots.push_back(v);
+    back.start(v, cast(g, v.dtype()));
+  }
+  back.run(roots, wrt);
+  Vars result;
+  for (const Var& v : wrt) {
+    Var g = back.gradient(v);
+    if (!g.is_set()) {
+      if (args.disconnected_inputs == Disconnected::raise)
+        reject(v, fmt::format("the cost {} does not depend on {}, or not through anything with a gradient: if that is meant, "
+                              "say .disconnected_inputs = Disconnected::zero",
+                              cost.is_set() ? label(cost) : "", label(v)));
+      if (args.disconnected_inputs == Disconnected::zero) g = zeros_like(v);
+    }
+    result.push_back(g);
+  }
+  return result;
+}
+
+/// The cost after the stabilizing rules, with everything that the user named left as it is.
+Var stabilized(const Var& cost, const Vars& wrt, const GradArgs& args) {
+  RewriteArgs rewriting;
+  rewriting.fixed = wrt;
+  rewriting.fixed.insert(rewriting.fixed.end(), args.consider_constant.begin(), args.consider_constant.end());
+  for (const auto& [v, g] : args.known_grads) rewriting.fixed.push_back(v);
+  return rewrite({cost}, stabilizing_rules(), rewriting)[0];
+}
+
+void check_arguments(const Var& cost, const Vars& wrt) {
+  check(cost.is_set() , "grad: the cost is an empty Var");
+  if (cost.ndim() != 0) reject(cost, "the cost must be a scalar: take its sum or mean");
+  if (!cost.type().is_float()) reject(cost, "the cost must be a float");
+  for (const Var& v : wrt) {
+    check(v.is_set(), "grad: one of the variables to differentiate with respect to is an empty Var");
+    if (!v.type().is_float()) reject(v, "there is no gradient with respect to integers");
+  }
+}
+
+}  // namespace
+
+Vars grad(const Arg& cost, const Vars& wrt, const GradArgs& args) { return value_and_grad(cost, wrt, args).grads; }
+
+Var grad(const Arg& cost, const Var& wrt, const GradArgs& args) { return grad(cost, Vars{wrt}, args)[0]; }
+
+ValueAndGrad value_and_grad(const Arg& arg, const Vars& wrt, const GradArgs& args) {
+  const Scope here(arg);
+  check_arguments(arg.var(), wrt);
+  const Var cost = stabilized(arg.var(), wrt, args);
+  return {cost, gradients(cost, wrt, args)};
+}
+
+Vars Lop(const Var& f, const Vars& wrt, const Arg& v) {
+  const Scope here(v);
+  GradArgs args;
+  args.known_grads = {{f, v.is_literal() ? v.var(f.dtype()) : v.var()}};
+  args.disconnected_inputs = Disconnected::zero;
+  return gradients(Var(), wrt, args);
+}
+
+Var Rop(const Var& f, const Vars& wrt, const Vars& v) {
+  check(wrt.size() == v.size(), "Rop: {} variables, but {} directions", wrt.size(), v.size());
+  // u^T J is linear in u: its own Lop gives J v.
+  const Var u = zeros_like(f);
+  const Vars uJ = Lop(f, wrt, u);
+  Var cost;
+  for (std::size_t i = 0; i < uJ.size(); ++i) {
+    check(wrt[i].ndim() == v[i].ndim(), "Rop: {} has {} dimensions, its direction {}", label(wrt[i]), wrt[i].ndim(), v[i].ndim());
+    const Var part = sum(uJ[i] * v[i]);
+    cost = cost.is_set() ? cost + part : part;
+  }
+  return gradients(cost, {u}, {.disconnected_inputs = Disconnected::zero})[0];
+}
+
+}  // namespace damo

@@ -1,0 +1,25 @@
+#pragma once
+#include "core/rewrite.h"
+
+/// Rewrites that a pattern cannot say. A rule's function returns the replacement of one Var, or an empty Var.
+namespace damo {
+
+/// dimshuffle(dimshuffle(x)) as one, and none where nothing moves.
+Var join_dimshuffles(const Var& v);
+/// (a b)^T = b^T a^T: a product takes transposed operands at no cost.
+Var push_transpose_into_dot(const Var& v);
+/// An elementwise operand that was stretched in memory, beside one that has the full shape: its value will do.
+Var drop_alloc_beside_full_operand(const Var& v);
+/// f(leaf)[a:b] = f(leaf[a:b]) for elementwise f: labels cast from shared memory cost a slice.
+Var lift_slice(const Var& v);
+
+/// p - lr (a b + c d) as products added to p where it lies, if nothing else reads them.
+Vars accumulate_products(const Vars& outputs, Trace& trace);
+
+/// Chains of elementwise operations as tile programs.
+Vars fuse_elementwise(const Vars& outputs, Trace& trace);
+
+/// How often each Var is read, outputs included.
+VarMap<int> count_uses(const Vars& outputs);
+
+}  // namespace damo

@@ -1,0 +1,74 @@
+#pragma once
+#include <functional>
+#include <string>
+
+#include "core/op.h"
+
+/// For authors of elementwise operations: a table whose rows are functions, value and derivative side by side.
+namespace damo {
+
+/// n elements, a multiple of tile_lanes, at addresses that are multiples of 64 bytes; y may be one of x.
+using TileKernel = void (*)(void* y, const void* const* x, int n);
+
+inline constexpr int tile_lanes = 16;   ///< every kernel call covers whole packets, so that no element is computed
+                                        ///< by other code because of where it stands
+inline constexpr int tile_size = 512;   ///< elements at a time: a few tiles fit the first-level cache
+inline constexpr int max_arity = 3;
+
+/// How the dtypes of the operands become one.
+enum class Promote {
+  common,    ///< the smallest that holds all
+  floating,  ///< the same, and integers become floats
+  division,  ///< the same, and if all are integers, floatX
+  power,     ///< common, and bool becomes int8
+  branches,  ///< the first operand is a condition
+};
+
+struct ScalarOp {
+  std::string name;
+  std::string symbol = {};
+  int arity = 1;
+  Promote promote = Promote::common;
+  bool commutes = false;
+  bool gives_bool = false;
+  /// The result's dtype if it is always the same (cast).
+  std::optional<DType> gives = {};
+  TileKernel kernels[n_dtypes] = {};  ///< by the (last) operand's dtype
+  /// The same for integers, computed in 64 bits; none if the operation is not defined for them.
+  std::int64_t (*integer)(const std::int64_t* x) = nullptr;
+  /// The gradients of a cost with respect to the operands, from its gradient g with respect to y.
+  std::function<Vars(const Var& g, const Vars& x, const Var& y)> grad = {};
+};
+
+/// y_i = f(x_i, ...), with broadcasting.
+class Elemwise : public OpOf<Elemwise> {
+ public:
+  explicit Elemwise(const ScalarOp* f) : f_(f) {}
+  bool operator==(const Elemwise& other) const { return f_ == other.f_; }
+
+  const ScalarOp& scalar() const { return *f_; }
+  std::string name() const override { return f_->name; }
+  std::string symbol() const override { return f_->symbol; }
+  Types infer(const Types& x) const override;
+  Vars L_op(const Vars& x, const Vars& y, const Vars& gy) const override;
+  void perform(const Views& x, const Views& y) const override;
+  bool commutes() const override { return f_->commutes; }
+  bool is_elementwise() const override { return true; }
+  bool overwrites(int, int) const override { return true; }
+  bool has_integer_form() const override { return f_->integer != nullptr; }
+  std::int64_t integer(std::span<const std::int64_t> x) const override { return f_->integer(x.data()); }
+
+ private:
+  const ScalarOp* f_;
+};
+
+/// Promotes the operands' dtypes and applies `op`, an Elemwise.
+Var elementwise(const OpPtr& op, const Args& args);
+
+/// The row of an elementwise node, or null.
+const ScalarOp* scalar_op(const Var& v);
+
+/// Sizes and stretched axes of an elementwise result; the dtype is left alone.
+Type broadcast(const Types& x);
+
+}  // namespace damo

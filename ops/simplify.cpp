@@ -1,0 +1,208 @@
+#include <algorithm>
+
+#include "core/op.h"
+#include "core/print.h"
+#include "core/walk.h"
+#include "ops/dot.h"
+#include "ops/elemwise.h"
+#include "ops/passes.h"
+#include "ops/products.h"
+#include "ops/scalar_op.h"
+#include "ops/shape.h"
+#include "ops/structure.h"
+
+namespace damo {
+
+Var join_dimshuffles(const Var& v) {
+  const auto outer = dimshuffle_pattern(v);
+  if (!outer) return {};
+  const Var& x = v.node().inputs[0];
+  const auto inner = dimshuffle_pattern(x);
+  if (!inner) return {};
+  std::vector<int> joined;
+  for (const int p : *outer) joined.push_back(p < 0 || (*inner)[static_cast<std::size_t>(p)] < 0 ? 'x' : (*inner)[static_cast<std::size_t>(p)]);
+  return dimshuffle(x.node().inputs[0], joined);
+}
+
+Var push_transpose_into_dot(const Var& v) {
+  const auto pattern = dimshuffle_pattern(v);
+  if (!pattern || *pattern != std::vector<int>{1, 0}) return {};
+  const Var& x = v.node().inputs[0];
+  if (!is_dot(x) || x.ndim() != 2 || x.node().inputs[0].ndim() != 2 || x.node().inputs[1].ndim() != 2) return {};
+  return dot(transpose(x.node().inputs[1]), transpose(x.node().inputs[0]));
+}
+
+Var drop_alloc_beside_full_operand(const Var& v) {
+  if (scalar_op(v) == nullptr) return {};
+  const Node& node = v.node();
+  const auto is_full = [&](const Var& x) {
+    return !is_alloc(x) && x.ndim() == v.ndim() && (x.type().stretch & ~v.type().stretch) == 0;
+  };
+  const bool any_full = std::any_of(node.inputs.begin(), node.inputs.end(), is_full);
+  const bool any_alloc = std::any_of(node.inputs.begin(), node.inputs.end(), is_alloc);
+  if (!any_full || !any_alloc) return {};
+  Vars inputs;
+  for (const Var& x : node.inputs) inputs.push_back(is_alloc(x) ? x.node().inputs[0] : x);
+  return apply(node.op, std::move(inputs));
+}
+
+namespace {
+
+/// Whether v is made of leaves by few elementwise steps: computing a part of it costs only the part.
+bool is_shallow(const Var& v, int depth = 3) {
+  if (v.node().kind != Node::Kind::apply) return true;
+  if (depth == 0 || scalar_op(v) == nullptr) return false;
+  return std::all_of(v.node().inputs.begin(), v.node().inputs.end(), [&](const Var& x) { return is_shallow(x, depth - 1); });
+}
+
+}  // namespace
+
+Var lift_slice(const Var& v) {
+  if (!is_basic_index(v)) return {};
+  const Node& node = v.node();
+  const Var& whole = node.inputs[0];
+  if (scalar_op(whole) == nullptr || !is_shallow(whole)) return {};
+  Vars parts;
+  for (const Var& x : whole.node().inputs) {
+    if (x.ndim() == 0) {
+      parts.push_back(x);
+      continue;
+    }
+    if (x.ndim() != whole.ndim() || x.type().stretch != whole.type().stretch) return {};
+    Vars inputs = node.inputs;
+    inputs[0] = x;
+    parts.push_back(apply(node.op, std::move(inputs)));
+  }
+  return apply(whole.node().op, std::move(parts));
+}
+
+VarMap<int> count_uses(const Vars& outputs) {
+  VarMap<int> uses;
+  for (const NodePtr& node : toposort(outputs))
+    for (const Var& x : node->inputs) ++uses[x];
+  for (const Var& v : outputs) ++uses[v];
+  return uses;
+}
+
+namespace {
+
+/// One summand of a linear combination: coefficient * value, the coefficient a scalar (empty: 1).
+struct Term {
+  Var coefficient;
+  bool negative = false;
+  Var value;
+};
+
+Var scaled(const Var& coefficient, const Var& by) { return coefficient.is_set() ? coefficient * by : by; }
+
+/// v as a sum of terms, looking through sums, differences and scalar factors that nothing else reads (`inner`).
+std::vector<Term> linear_combination(const Var& v, const VarMap<int>& uses, Vars& inner) {
+  std::vector<Term> terms, stack{{Var(), false, v}};
+  while (!stack.empty()) {
+    const Term t = stack.back();
+    stack.pop_back();
+    const ScalarOp* f = scalar_op(t.value);
+    const bool shared_by_others = !same(t.value, v) && uses.at(t.value) > 1;
+    if (f == nullptr || shared_by_others) {
+      terms.push_back(t);
+      continue;
+    }
+    const Vars& x = t.value.node().inputs;
+    const auto full = [&](const Var& operand) {
+      return operand.ndim() == v.ndim() && operand.type().stretch == v.type().stretch;
+    };
+    if ((f->name == "add" || f->name == "sub") && full(x[0]) && full(x[1])) {
+      stack.push_back({t.coefficient, t.negative != (f->name == "sub"), x[1]});
+      stack.push_back({t.coefficient, t.negative, x[0]});
+    } else if (f->name == "neg") {
+      stack.push_back({t.coefficient, !t.negative, x[0]});
+    } else if (f->name == "mul" && x[0].ndim() == 0 && full(x[1])) {
+      stack.push_back({scaled(t.coefficient, x[0]), t.negative, x[1]});
+    } else if (f->name == "mul" && x[1].ndim() == 0 && full(x[0])) {
+      stack.push_back({scaled(t.coefficient, x[1]), t.negative, x[0]});
+    } else {
+      terms.push_back(t);
+      continue;
+    }
+    inner.push_back(t.value);
+  }
+  return terms;
+}
+
+bool is_product(const Term& t, const VarMap<int>& uses) {
+  if (!is_dot(t.value) || uses.at(t.value) > 1) return false;
+  const Vars& x = t.value.node().inputs;
+  return x[0].ndim() == 2 && x[1].ndim() == 2;
+}
+
+/// The combination with its products accumulated, one after the other, on the sum of the rest.
+template <class Now>
+Var accumulated(const Var& v, const std::vector<Term>& terms, const VarMap<int>& uses, Now now) {
+  const Scope here(v.node(), {Origin::Kind::rule, "add_dot"});
+  Var base;
+  for (const Term& t : terms) {
+    if (is_product(t, uses)) continue;
+    const Var part = t.coefficient.is_set() ? t.coefficient * now(t.value) : now(t.value);
+    if (!base.is_set()) base = t.negative ? -part : part;
+    else base = t.negative ? base - part : base + part;
+  }
+  for (const Term& t : terms) {
+    if (!is_product(t, uses)) continue;
+    const Var alpha = t.coefficient.is_set() ? t.coefficient : constant(Tensor::full({}, v.dtype(), 1));
+    const Vars& x = t.value.node().inputs;
+    base = add_dot(base, t.negative ? -alpha : alpha, now(x[0]), now(x[1]));
+  }
+  return base;
+}
+
+}  // namespace
+
+Vars accumulate_products(const Vars& outputs, Trace& trace) {
+  const VarMap<int> uses = count_uses(outputs);
+  const std::vector<NodePtr> order = toposort(outputs);
+  // From the outputs down, so that the longest combination is taken whole.
+  VarMap<std::vector<Term>> combinations;
+  VarMap<bool> taken;
+  for (auto at = order.rbegin(); at != order.rend(); ++at) {
+    const Var v(*at);
+    const ScalarOp* f = scalar_op(v);
+    if (f == nullptr || (f->name != "add" && f->name != "sub") || v.ndim() != 2 || !v.type().is_float() || taken.contains(v)) continue;
+    Vars inner;
+    std::vector<Term> terms = linear_combination(v, uses, inner);
+    const auto product = [&](const Term& t) { return is_product(t, uses); };
+    if (std::none_of(terms.begin(), terms.end(), product) || std::all_of(terms.begin(), terms.end(), product)) continue;
+    for (const Var& i : inner) taken.emplace(i, true);
+    combinations.emplace(v, std::move(terms));
+  }
+  if (combinations.empty()) return outputs;
+
+  VarMap<Var> done;
+  const auto now = [&](const Var& v) {
+    const auto found = done.find(v);
+    return found == done.end() ? v : found->second;
+  };
+  for (const NodePtr& node : order) {
+    if (node->kind != Node::Kind::apply) continue;
+    const auto combination = combinations.find(Var(node));
+    if (combination != combinations.end()) {
+      const Var result = accumulated(Var(node), combination->second, uses, now);
+      trace.push_back({"add_dot", pp(Var(node)), pp(result), node->where});
+      done.emplace(Var(node), result);
+      continue;
+    }
+    Vars inputs;
+    bool changed = false;
+    for (const Var& x : node->inputs) {
+      inputs.push_back(now(x));
+      changed |= !same(inputs.back(), x);
+    }
+    if (!changed) continue;
+    const Vars outs = rebuild(*node, std::move(inputs));
+    for (int i = 0; i < static_cast<int>(outs.size()); ++i) done.emplace(Var(node, i), outs[static_cast<std::size_t>(i)]);
+  }
+  Vars result;
+  for (const Var& v : outputs) result.push_back(now(v));
+  return result;
+}
+
+}  // namespace damo

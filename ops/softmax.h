@@ -1,0 +1,11 @@
+#pragma once
+#include "core/graph.h"
+
+namespace damo {
+
+/// exp(x_i) / sum_j exp(x_j), along the last axis.
+Var softmax(const Arg& x);
+/// log(softmax(x)), computed as x_i - max - log(sum_j exp(x_j - max)).
+Var log_softmax(const Arg& x);
+
+}  // namespace damo

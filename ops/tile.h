@@ -1,0 +1,28 @@
+#pragma once
+#include <vector>
+
+#include "ops/scalar_op.h"
+
+namespace damo {
+
+/// A chain of elementwise operations, run tile by tile: registers 0 .. n_inputs - 1 hold the operands, each
+/// instruction writes one further register.
+struct TileProgram {
+  struct Instruction {
+    const ScalarOp* f = nullptr;
+    DType kernel = DType::float32;  ///< which of f's kernels
+    DType result = DType::float32;
+    int x[max_arity] = {};
+    bool operator==(const Instruction&) const = default;
+  };
+  int n_inputs = 0;
+  std::vector<Instruction> code;  ///< instruction i writes register n_inputs + i
+  std::vector<int> outputs;       ///< the registers to store
+
+  bool operator==(const TileProgram&) const = default;
+};
+
+/// Runs the program: the operands are stretched to the shape of y[0]; all outputs have that shape.
+void run_tiles(const TileProgram& program, const Views& x, const Views& y);
+
+}  // namespace damo
