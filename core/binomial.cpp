@@ -68,8 +68,9 @@ std::int64_t Binomial::btpe(MT19937State& state) const {
   while (true) {
     const double u = state.uniform() * p4_;
     double v = state.uniform(), y = 0;
-    if (u <= p1_) return static_cast<std::int64_t>(std::floor(xm_ - p1_ * v + u));  // the triangle: no test needed
-    if (u <= p2_) {                                                                 // the parallelogram
+    if (u <= p1_)
+      return static_cast<std::int64_t>(std::floor(xm_ - p1_ * v + u));  // the triangle: no test needed
+    if (u <= p2_) {                                                     // the parallelogram
       const double x = xl_ + (u - p1_) / c_;
       v = v * c_ + 1.0 - std::fabs(static_cast<double>(m_) - x + 0.5) / p1_;
       if (v > 1.0) continue;
@@ -89,7 +90,8 @@ std::int64_t Binomial::btpe(MT19937State& state) const {
   }
 }
 
-// Whether v <= f(y) / f(m): near the mode by the recursion of f, else by squeezing log v, last by Stirling's formula.
+// Whether v <= f(y) / f(m): near the mode by the recursion of f, else by squeezing log v, last by Stirling's
+// formula.
 bool Binomial::accepts(std::int64_t y, double v) const {
   const auto trials = static_cast<double>(n_);
   const auto k = static_cast<double>(std::llabs(y - m_));
@@ -118,7 +120,8 @@ void Binomial::fill_with(MT19937State& state, T* out, std::int64_t count) const 
     for (std::int64_t i = 0; i < count; ++i) out[i] = static_cast<T>((*this)(state));
     return;
   }
-  // One trial: the drawn value is 0 if u <= q, 1 if u - q <= P(1); the rare u beyond both, by rounding, is redrawn.
+  // One trial: the drawn value is 0 if u <= q, 1 if u - q <= P(1); the rare u beyond both, by rounding, is
+  // redrawn.
   const double p1 = (p_ * q_to_n_) / q_;
   const T zero = static_cast<T>(flipped_ ? 1 : 0), one = static_cast<T>(flipped_ ? 0 : 1);
   constexpr std::int64_t block = MT19937State::n / 2;
@@ -143,8 +146,12 @@ void Binomial::fill_with(MT19937State& state, T* out, std::int64_t count) const 
   }
 }
 
-void Binomial::fill(MT19937State& state, double* out, std::int64_t count) const { fill_with(state, out, count); }
-void Binomial::fill(MT19937State& state, float* out, std::int64_t count) const { fill_with(state, out, count); }
+void Binomial::fill(MT19937State& state, double* out, std::int64_t count) const {
+  fill_with(state, out, count);
+}
+void Binomial::fill(MT19937State& state, float* out, std::int64_t count) const {
+  fill_with(state, out, count);
+}
 void Binomial::fill(MT19937State& state, std::int64_t* out, std::int64_t count) const {
   fill_with(state, out, count);
 }

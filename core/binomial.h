@@ -5,9 +5,10 @@
 
 namespace damo {
 
-/// Draws from the binomial distribution of n trials with success probability p, number for number NumPy's legacy
-/// RandomState.binomial: by inversion while n min(p, 1-p) <= 30, else by BTPE (Kachitvichyanukul and Schmeiser,
-/// "Binomial random variate generation", CACM 31(2), 1988). The constants of (n, p) are computed once.
+/// Draws from the binomial distribution of n trials with success probability p, number for number NumPy's
+/// legacy RandomState.binomial: by inversion while n min(p, 1-p) <= 30, else by BTPE (Kachitvichyanukul and
+/// Schmeiser, "Binomial random variate generation", CACM 31(2), 1988). The constants of (n, p) are computed
+/// once.
 class Binomial {
  public:
   /// Throws Error unless n >= 0 and 0 <= p <= 1.
@@ -38,8 +39,8 @@ class Binomial {
   std::int64_t bound_ = 0;  // ten standard deviations above the mean: beyond it only rounding leads
 
   // BTPE, by the paper's names
-  std::int64_t m_ = 0;                                        // the mode
-  double npq_ = 0, p1_ = 0, p2_ = 0, p3_ = 0, p4_ = 0;        // areas of the four regions, summed up
+  std::int64_t m_ = 0;                                  // the mode
+  double npq_ = 0, p1_ = 0, p2_ = 0, p3_ = 0, p4_ = 0;  // areas of the four regions, summed up
   double xm_ = 0, xl_ = 0, xr_ = 0, c_ = 0, laml_ = 0, lamr_ = 0;
 };
 

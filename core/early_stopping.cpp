@@ -23,7 +23,8 @@ void validate(const EarlyStoppingArgs& args, EarlyStoppingState& state) {
 }  // namespace
 
 std::int64_t validation_frequency(const EarlyStoppingArgs& args) {
-  check(args.n_train_batches > 0, "early stopping needs at least one minibatch, not {}", args.n_train_batches);
+  check(args.n_train_batches > 0, "early stopping needs at least one minibatch, not {}",
+        args.n_train_batches);
   check(args.patience >= 2, "early stopping needs a patience of at least 2, not {}", args.patience);
   const auto batches = static_cast<double>(args.n_train_batches);
   return static_cast<std::int64_t>(std::min(batches, std::floor(args.patience / 2)));

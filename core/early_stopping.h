@@ -5,8 +5,8 @@
 
 namespace damo {
 
-/// Where the early-stopping loop is. Plain data: saved between two minibatches and given back later, it makes the loop
-/// go on as if it had never stopped.
+/// Where the early-stopping loop is. Plain data: saved between two minibatches and given back later, it makes
+/// the loop go on as if it had never stopped.
 struct EarlyStoppingState {
   std::int64_t epoch = 0;      ///< epochs begun, so the current one counted from 1
   std::int64_t minibatch = 0;  ///< within the epoch, from 0: the one in work, or between two the next one
@@ -45,11 +45,11 @@ struct EarlyStoppingArgs {
 /// Every how many minibatches to validate: min(n_train_batches, patience // 2).
 std::int64_t validation_frequency(const EarlyStoppingArgs& args);
 
-/// Trains with early stopping, as every tutorial does (Deep Learning Tutorials, "Getting Started: Early-Stopping";
-/// logistic_sgd.py, mlp.py, SdA.py): until n_epochs are over or patience <= iter, patience growing to
-/// iter * patience_increase whenever a validation error falls below improvement_threshold times the best one. Starts
-/// at `state` and returns where it ended. Throws Error if there are no minibatches, the patience is below 2 or one of
-/// train, validate and test is missing.
+/// Trains with early stopping, as every tutorial does (Deep Learning Tutorials, "Getting Started:
+/// Early-Stopping"; logistic_sgd.py, mlp.py, SdA.py): until n_epochs are over or patience <= iter, patience
+/// growing to iter * patience_increase whenever a validation error falls below improvement_threshold times
+/// the best one. Starts at `state` and returns where it ended. Throws Error if there are no minibatches, the
+/// patience is below 2 or one of train, validate and test is missing.
 EarlyStoppingState early_stopping(const EarlyStoppingArgs& args, EarlyStoppingState state = {});
 
 }  // namespace damo

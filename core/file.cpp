@@ -87,7 +87,8 @@ void OutputFile::commit() {
   file_ = nullptr;
   if (!closed || ::rename(temporary_.c_str(), path_.c_str()) != 0) failed();
   temporary_.clear();
-  // The new name too is to survive a crash. Where folders cannot be synchronized the file itself still is safe.
+  // The new name too is to survive a crash. Where folders cannot be synchronized the file itself still is
+  // safe.
   const std::filesystem::path folder = std::filesystem::path(path_).parent_path();
   const int descriptor = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return;

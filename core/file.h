@@ -26,8 +26,8 @@ class InputFile {
   std::uint64_t size_ = 0;
 };
 
-/// A file that appears whole or not at all: it is written under another name in the same folder and takes its own
-/// only when commit() has put it on the disk. Without commit() an existing file stays as it was.
+/// A file that appears whole or not at all: it is written under another name in the same folder and takes its
+/// own only when commit() has put it on the disk. Without commit() an existing file stays as it was.
 class OutputFile {
  public:
   /// Throws Error if the folder cannot be written to, or if `path` is there and not a regular file.

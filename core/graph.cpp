@@ -108,7 +108,7 @@ Arg::Arg(const Tensor& value, Here at) : where(at) {
 
 DType Arg::dtype() const {
   switch (literal_) {
-    case Literal::none: return var_.dtype();
+    case Literal::none: return var().dtype();
     case Literal::boolean: return DType::bool_;
     case Literal::integer: return smallest_int(whole_);
     case Literal::floating: return floatX();
@@ -116,17 +116,23 @@ DType Arg::dtype() const {
   return DType::float32;
 }
 
-Var Arg::var() const { return literal_ == Literal::none ? var_ : var(dtype()); }
+Var Arg::var() const {
+  if (literal_ != Literal::none) return var(dtype());
+  check(var_.is_set(), "an input is an empty Var: it was declared but never given an expression\n  {}", to_string(where));
+  return var_;
+}
 
 Var Arg::var(DType dtype) const {
-  if (literal_ == Literal::none) return var_;
+  if (literal_ == Literal::none) return var();
   Tensor value;
   if (literal_ == Literal::floating) {
-    check(damo::is_float(dtype) || number_ == std::floor(number_), "{} cannot stand where {} is expected", number_, dtype);
+    check(damo::is_float(dtype) || number_ == std::floor(number_), "{} cannot stand where {} is expected\n  {}", number_, dtype,
+          to_string(where));
     value = Tensor::full({}, dtype, number_);
   } else {
     value = Tensor(whole_).astype(dtype);
-    check(damo::is_float(dtype) || value.item<std::int64_t>() == whole_, "{} does not fit {}", whole_, dtype);
+    check(damo::is_float(dtype) || value.item<std::int64_t>() == whole_, "{} does not fit {}\n  {}", whole_, dtype,
+          to_string(where));
   }
   return make_constant(value, where, true);
 }
@@ -170,7 +176,7 @@ Vars apply_all(OpPtr op, Vars inputs) {
   try {
     node->types = op->infer(types);
   } catch (const Error& e) {
-    throw Error(explain(*op, inputs, types, node->where, e.what(), {}));
+    throw Error(explain(op->name(), inputs, types, node->where, e.what(), {}));
   }
   node->op = std::move(op);
   node->inputs = std::move(inputs);

@@ -135,6 +135,7 @@ class Arg {
     else whole_ = static_cast<std::int64_t>(number);
   }
 
+  bool is_set() const { return is_literal() || var_.is_set(); }
   bool is_literal() const { return literal_ != Literal::none; }
   bool is_float_literal() const { return literal_ == Literal::floating; }
   /// The Var; a literal becomes a constant of its own dtype: floatX, or the smallest integer type that holds it.

@@ -21,7 +21,8 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t n_train_file = 60000, n_train = 50000, n_valid = 10000, n_test = 10000, side = 28;
 
-/// One of the four files: IDX data, big-endian, a magic number, the sizes of the axes, then a byte per element.
+/// One of the four files: IDX data, big-endian, a magic number, the sizes of the axes, then a byte per
+/// element.
 struct IdxFile {
   const char* stem;
   const char* ending;
@@ -78,7 +79,8 @@ class Stream {
     int status = Z_OK;
     const char* message = ::gzerror(file_.get(), &status);
     // zlib reports the early end of a gzip file as a lack of input.
-    check(status != Z_BUF_ERROR, "{} is truncated: its gzip data end after {} bytes", path_, n_bytes_ + std::max(got, 0));
+    check(status != Z_BUF_ERROR, "{} is truncated: its gzip data end after {} bytes", path_,
+          n_bytes_ + std::max(got, 0));
     check(got >= 0, "{} is damaged: {}", path_, message);
     sha256_.update(out, static_cast<std::size_t>(got));
     n_bytes_ += got;
@@ -101,9 +103,11 @@ class Stream {
 void read_header(const IdxFile& file, const std::string& path, Stream& stream) {
   std::array<unsigned char, 16> bytes{};
   const std::int64_t got = stream.read(bytes.data(), file.header());
-  check(bytes[0] != '<', "{} is a web page, not the {} of MNIST: it must be fetched again", path, file.what());
+  check(bytes[0] != '<', "{} is a web page, not the {} of MNIST: it must be fetched again", path,
+        file.what());
   const auto number = [&](std::size_t i) {
-    return static_cast<std::uint32_t>(bytes[4 * i]) << 24 | static_cast<std::uint32_t>(bytes[4 * i + 1]) << 16 |
+    return static_cast<std::uint32_t>(bytes[4 * i]) << 24 |
+           static_cast<std::uint32_t>(bytes[4 * i + 1]) << 16 |
            static_cast<std::uint32_t>(bytes[4 * i + 2]) << 8 | bytes[4 * i + 3];
   };
   check(got >= 4 && number(0) == file.magic(), "{} begins with the number {}, expected {} for IDX {}", path,
@@ -133,12 +137,15 @@ void read_idx(const IdxFile& file, const std::string& folder, const std::vector<
     check(got == n * item, "{} is truncated: it ends after {} bytes, expected {}", path, stream.n_bytes(),
           file.header() + file.count * item);
     if (!file.images) {
-      const auto wrong = std::find_if(bytes.begin(), bytes.begin() + n, [](unsigned char b) { return b > 9; });
-      check(wrong == bytes.begin() + n, "{}: label {} is {}, expected a digit", path,
-            i + (wrong - bytes.begin()), static_cast<int>(*wrong));
+      const auto end = bytes.begin() + n;
+      const auto wrong = std::find_if(bytes.begin(), end, [](unsigned char b) { return b > 9; });
+      if (wrong != end)
+        fail("{}: label {} is {}, expected a digit", path, i + (wrong - bytes.begin()),
+             static_cast<int>(*wrong));
     }
     for (const Part& part : parts) {
-      const std::int64_t begin = std::max(i, part.first), end = std::min(i + n, part.first + part.to.shape(0));
+      const std::int64_t begin = std::max(i, part.first),
+                         end = std::min(i + n, part.first + part.to.shape(0));
       if (begin >= end) continue;
       const unsigned char* from = bytes.data() + (begin - i) * item;
       const std::int64_t at = (begin - part.first) * item, length = (end - begin) * item;
@@ -152,10 +159,11 @@ void read_idx(const IdxFile& file, const std::string& folder, const std::vector<
         file.header() + file.count * item);
   const std::string sha256 = stream.sha256();
   if (sha256 != file.sha256)
-    std::fputs(fmt::format("damo: warning: {} is well-formed, but not MNIST's own: its sha256 is {}, expected {}\n",
-                           path, sha256, file.sha256)
-                   .c_str(),
-               stderr);
+    std::fputs(
+        fmt::format("damo: warning: {} is well-formed, but not MNIST's own: its sha256 is {}, expected {}\n",
+                    path, sha256, file.sha256)
+            .c_str(),
+        stderr);
 }
 
 std::int64_t limited(const char* part, std::int64_t limit, std::int64_t all) {
@@ -177,8 +185,9 @@ std::string find_mnist(const std::string& folder) {
 }
 
 Dataset load_mnist(const std::string& folder, const MnistLimits& limits, DType dtype) {
-  check(!folder.empty(),
-        "MNIST was not found: put its four files into ~/.cache/damo/mnist, or name their folder in DAMO_DATA");
+  check(
+      !folder.empty(),
+      "MNIST was not found: put its four files into ~/.cache/damo/mnist, or name their folder in DAMO_DATA");
   std::error_code ignored;
   check(fs::is_directory(folder, ignored), "MNIST was not found: there is no folder {}", folder);
   check(is_float(dtype), "MNIST is read as float32 or float64, not {}", dtype);

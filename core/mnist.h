@@ -14,15 +14,15 @@ struct MnistLimits {
   std::int64_t test = 0;
 };
 
-/// The folder to read MNIST from: `folder` unless empty, else $DAMO_DATA, else ~/.cache/damo/mnist if it is there;
-/// empty if none of them is.
+/// The folder to read MNIST from: `folder` unless empty, else $DAMO_DATA, else ~/.cache/damo/mnist if it is
+/// there; empty if none of them is.
 std::string find_mnist(const std::string& folder = "");
 
-/// The tutorials' split: the first 50000 of the training file, its last 10000, and the 10000 of the test file. Pixels
-/// are divided by 256, as in the tutorials' mnist.pkl.gz; the dtype is a float type. The files are looked for in the
-/// folder and in its MNIST/raw, compressed or not, as train-images-idx3-ubyte or train-images.idx3-ubyte, and so on.
-/// Throws Error, which names the file, what was found and what was expected. Well-formed files that are not MNIST's
-/// own are read with a warning on stderr.
+/// The tutorials' split: the first 50000 of the training file, its last 10000, and the 10000 of the test
+/// file. Pixels are divided by 256, as in the tutorials' mnist.pkl.gz; the dtype is a float type. The files
+/// are looked for in the folder and in its MNIST/raw, compressed or not, as train-images-idx3-ubyte or
+/// train-images.idx3-ubyte, and so on. Throws Error, which names the file, what was found and what was
+/// expected. Well-formed files that are not MNIST's own are read with a warning on stderr.
 Dataset load_mnist(const std::string& folder, const MnistLimits& limits = {}, DType dtype = floatX());
 
 }  // namespace damo

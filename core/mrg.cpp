@@ -12,14 +12,19 @@ constexpr std::uint32_t m1 = 2147483647, m2 = 2147462579;
 
 using Matrix = std::array<std::array<std::uint64_t, 3>, 3>;
 
-// The two components' transition matrices to the powers 2^72 and 2^134 (rng_mrg: A1p72, A2p72, A1p134, A2p134).
-constexpr Matrix a1_72 = {{{1516919229, 758510237, 499121365}, {1884998244, 1516919229, 335398200},
+// The two components' transition matrices to the powers 2^72 and 2^134 (rng_mrg: A1p72, A2p72, A1p134,
+// A2p134).
+constexpr Matrix a1_72 = {{{1516919229, 758510237, 499121365},
+                           {1884998244, 1516919229, 335398200},
                            {601897748, 1884998244, 358115744}}};
-constexpr Matrix a2_72 = {{{1228857673, 1496414766, 954677935}, {1133297478, 1407477216, 1496414766},
+constexpr Matrix a2_72 = {{{1228857673, 1496414766, 954677935},
+                           {1133297478, 1407477216, 1496414766},
                            {2002613992, 1639496704, 1407477216}}};
-constexpr Matrix a1_134 = {{{1702500920, 1849582496, 1656874625}, {828554832, 1702500920, 1512419905},
+constexpr Matrix a1_134 = {{{1702500920, 1849582496, 1656874625},
+                            {828554832, 1702500920, 1512419905},
                             {1143731069, 828554832, 102237247}}};
-constexpr Matrix a2_134 = {{{796789021, 1464208080, 607337906}, {1241679051, 1431130166, 1464208080},
+constexpr Matrix a2_134 = {{{796789021, 1464208080, 607337906},
+                            {1241679051, 1431130166, 1464208080},
                             {1401213391, 1178684362, 1431130166}}};
 
 // y = a x modulo m; three products of 31-bit numbers do not overflow.
@@ -33,7 +38,8 @@ void multiply(const Matrix& a, const std::int32_t* x, std::int32_t* y) {
 
 constexpr std::uint32_t reduce(std::uint32_t x, std::uint32_t m) { return x >= m ? x - m : x; }
 
-// One step of both recurrences, each modulus close enough to 2^31 to need no division, and their difference in [1, m1]:
+// One step of both recurrences, each modulus close enough to 2^31 to need no division, and their difference
+// in [1, m1]:
 //   x1_n = 2^22 x1_{n-2} + (2^7 + 1) x1_{n-3}     modulo m1
 //   x2_n = 2^15 x2_{n-1} + (2^15 + 1) x2_{n-3}    modulo m2
 std::int32_t step(std::uint32_t& x11, std::uint32_t& x12, std::uint32_t& x13, std::uint32_t& x21,
@@ -60,7 +66,8 @@ constexpr float scale<float> = 4.6566126e-10F;
 
 template <class T>
 void draw_uniform(std::int32_t* rows, std::int64_t n_rows, T* out, std::int64_t n) {
-  // Blocks of rows, turned so that word k of all rows lies together: the compiler can then vectorize over the rows.
+  // Blocks of rows, turned so that word k of all rows lies together: the compiler can then vectorize over the
+  // rows.
   constexpr std::int64_t block = 64;
   for (std::int64_t first = 0; first < std::min(n, n_rows); first += block) {
     const std::int64_t m = std::min(block, std::min(n, n_rows) - first);
@@ -105,8 +112,8 @@ MRG31k3p::MRG31k3p(std::int64_t seed) {
 MRG31k3p::MRG31k3p(const std::array<std::int64_t, 6>& seed) {
   for (std::size_t i = 0; i < 6; ++i) {
     const std::uint32_t m = i < 3 ? m1 : m2;
-    check(seed[i] >= 0 && seed[i] < m, "word {} of an MRG31k3p seed must be between 0 and {}, not {}", i, m - 1,
-          seed[i]);
+    check(seed[i] >= 0 && seed[i] < m, "word {} of an MRG31k3p seed must be between 0 and {}, not {}", i,
+          m - 1, seed[i]);
     words_[i] = static_cast<std::int32_t>(seed[i]);
   }
   check((seed[0] | seed[1] | seed[2]) != 0 && (seed[3] | seed[4] | seed[5]) != 0,

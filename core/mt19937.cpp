@@ -19,7 +19,8 @@ void MT19937State::seed(std::span<const std::uint32_t> key) {
   const std::size_t length = key.size();
   std::uint32_t i = 1;
   std::size_t j = 0;
-  // Word i mixes with its left neighbour; past the last word the walk starts over, word 0 being a copy of the last.
+  // Word i mixes with its left neighbour; past the last word the walk starts over, word 0 being a copy of the
+  // last.
   const auto mix = [&](std::uint32_t factor, std::uint32_t addend, bool add) {
     const std::uint32_t mixed = mt[i] ^ ((mt[i - 1] ^ (mt[i - 1] >> 30)) * factor);
     mt[i] = add ? mixed + addend : mixed - addend;
@@ -90,7 +91,8 @@ void MT19937State::fill_uniform(double* out, std::int64_t count, double low, dou
     for (int i = 0; i < 2 * pairs; ++i) words[i] = temper(mt[pos + i]);
     for (int i = 0; i < pairs; ++i) {
       // Signed, since processors convert those to double directly.
-      const auto a = static_cast<std::int32_t>(words[2 * i] >> 5), b = static_cast<std::int32_t>(words[2 * i + 1] >> 6);
+      const auto a = static_cast<std::int32_t>(words[2 * i] >> 5),
+                 b = static_cast<std::int32_t>(words[2 * i + 1] >> 6);
       // An exact power of two: the product rounds as the quotient in uniform() does.
       out[i] = low + range * ((a * 67108864.0 + b) * 0x1p-53);
     }

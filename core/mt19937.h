@@ -5,8 +5,8 @@
 
 namespace damo {
 
-/// MT19937 (Matsumoto and Nishimura 1998) and the draws NumPy's legacy RandomState builds on it, over plain memory:
-/// a compiled function keeps this struct inside a Tensor and copies it byte by byte.
+/// MT19937 (Matsumoto and Nishimura 1998) and the draws NumPy's legacy RandomState builds on it, over plain
+/// memory: a compiled function keeps this struct inside a Tensor and copies it byte by byte.
 struct MT19937State {
   static constexpr int n = 624;
 
@@ -18,7 +18,8 @@ struct MT19937State {
   /// Starts from one number, as NumPy's RandomState(seed) and std::mt19937 do (init_genrand).
   void seed(std::uint32_t seed);
 
-  /// Starts from a list of numbers, as NumPy's RandomState([...]) does (init_by_array). The list must not be empty.
+  /// Starts from a list of numbers, as NumPy's RandomState([...]) does (init_by_array). The list must not be
+  /// empty.
   void seed(std::span<const std::uint32_t> key);
 
   /// A number in [0, 2^32).

@@ -111,8 +111,8 @@ class HeaderParser {
       if (text == d.text || (size_of(d.dtype) == 1 && text.size() == 3 && text.substr(1) == d.text + 1 &&
                              std::string("<>=").find(text[0]) != std::string::npos))
         return d.dtype;
-    fail("{}: the dtype '{}' is not supported; expected one of |b1, |i1, <i2, <i4, <i8, |u1, <f4, <f8", where_,
-         printable(text));
+    fail("{}: the dtype '{}' is not supported; expected one of |b1, |i1, <i2, <i4, <i8, |u1, <f4, <f8",
+         where_, printable(text));
   }
 
   bool boolean() {
@@ -173,8 +173,8 @@ void check_size(const std::string& where, const Header& header, std::uint64_t le
     elements *= std::max<std::uint64_t>(n, 1);
   }
   const std::uint64_t bytes = empty ? 0 : elements * static_cast<std::uint64_t>(size_of(header.dtype));
-  check(left == bytes, "{}: {} {} needs {} bytes, but {} follow the header", where, header.dtype, header.shape, bytes,
-        left);
+  check(left == bytes, "{}: {} {} needs {} bytes, but {} follow the header", where, header.dtype,
+        header.shape, bytes, left);
 }
 
 }  // namespace
@@ -196,7 +196,8 @@ std::string npy_header(const Tensor& tensor) {
   return header + dictionary;
 }
 
-Tensor read_npy(const std::string& where, std::uint64_t size, const std::function<void(void*, std::size_t)>& read) {
+Tensor read_npy(const std::string& where, std::uint64_t size,
+                const std::function<void(void*, std::size_t)>& read) {
   std::uint64_t left = size;
   const auto take = [&](void* out, std::uint64_t n) {
     check(n <= left, "{}: the .npy header is truncated: {} bytes where {} were expected", where, left, n);
@@ -205,15 +206,15 @@ Tensor read_npy(const std::string& where, std::uint64_t size, const std::functio
   };
   std::string start(8, '\0');
   take(start.data(), start.size());
-  check(start.compare(0, magic.size(), magic) == 0, "{}: this is not .npy data: it does not begin with \\x93NUMPY",
-        where);
+  check(start.compare(0, magic.size(), magic) == 0,
+        "{}: this is not .npy data: it does not begin with \\x93NUMPY", where);
   const int major = static_cast<unsigned char>(start[6]), minor = static_cast<unsigned char>(start[7]);
-  check(major >= 1 && major <= 3 && minor == 0, "{}: the .npy version is {}.{}, expected 1.0, 2.0 or 3.0", where,
-        major, minor);
+  check(major >= 1 && major <= 3 && minor == 0, "{}: the .npy version is {}.{}, expected 1.0, 2.0 or 3.0",
+        where, major, minor);
   unsigned char length[4] = {};
   take(length, major == 1 ? 2 : 4);
-  const std::uint64_t header_size = length[0] | std::uint64_t{length[1]} << 8 | std::uint64_t{length[2]} << 16 |
-                                    std::uint64_t{length[3]} << 24;
+  const std::uint64_t header_size = length[0] | std::uint64_t{length[1]} << 8 |
+                                    std::uint64_t{length[2]} << 16 | std::uint64_t{length[3]} << 24;
   check(header_size <= 65536, "{}: the .npy header of {} bytes is absurd", where, header_size);
   std::string text(static_cast<std::size_t>(header_size), '\0');
   take(text.data(), header_size);

@@ -11,8 +11,9 @@ namespace damo {
 /// What precedes the elements of a row-major tensor.
 std::string npy_header(const Tensor& tensor);
 
-/// The array in a stream of `size` bytes, of which `read` copies the next n; row-major. `where` begins every message.
-/// Throws Error if the bytes are not exactly one array, or one whose dtype Damo does not have.
-Tensor read_npy(const std::string& where, std::uint64_t size, const std::function<void(void*, std::size_t)>& read);
+/// The array in a stream of `size` bytes, of which `read` copies the next n; row-major. `where` begins every
+/// message. Throws Error if the bytes are not exactly one array, or one whose dtype Damo does not have.
+Tensor read_npy(const std::string& where, std::uint64_t size,
+                const std::function<void(void*, std::size_t)>& read);
 
 }  // namespace damo

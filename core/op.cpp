@@ -16,16 +16,26 @@ int checked_axis(int axis, int ndim) {
   return axis < 0 ? axis + ndim : axis;
 }
 
-std::string explain(const Op& op, const Vars& inputs, const Types& types, const Where& where,
+std::string explain(const std::string& op, const Vars& inputs, const Types& types, const Where& where,
                     const std::string& reason, const std::string& function) {
+  if (reason.find("\n  ") != std::string::npos) {
+    // Complete but for the function: it comes from an op inside this one.
+    return function.empty() ? reason : fmt::format("{}, in function \"{}\"", reason, function);
+  }
   std::size_t width = 0;
   for (const Type& t : types) width = std::max(width, to_string(t).size());
-  std::string s = op.name() + ": " + reason;
+  std::string s = op + ": " + reason;
   for (std::size_t i = 0; i < inputs.size(); ++i)
     s += fmt::format("\n  {:{}}   {}", to_string(types[i]), width, label(inputs[i]));
   if (where.is_set()) s += "\n  " + to_string(where);
   if (!function.empty()) s += fmt::format("{}in function \"{}\"", where.is_set() ? ", " : "\n  ", function);
   return s;
+}
+
+Error completed(const std::string& op, const Vars& inputs, const Error& e) {
+  Types types;
+  for (const Var& v : inputs) types.push_back(v.type());
+  return Error(explain(op, inputs, types, Scope::where(), e.what(), {}));
 }
 
 }  // namespace damo

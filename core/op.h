@@ -89,7 +89,20 @@ OpPtr make_op(T op) {
 int checked_axis(int axis, int ndim);
 
 /// A whole message: the op and the reason, each input with its type and label, the user's line, the function.
-std::string explain(const Op& op, const Vars& inputs, const Types& types, const Where& where,
+std::string explain(const std::string& op, const Vars& inputs, const Types& types, const Where& where,
                     const std::string& reason, const std::string& function);
+
+/// An error raised before there is a node, with the op, its inputs and the user's line.
+Error completed(const std::string& op, const Vars& inputs, const Error& e);
+
+/// f(), whose errors are completed so.
+template <class F>
+auto checking(const std::string& op, const Vars& inputs, F f) {
+  try {
+    return f();
+  } catch (const Error& e) {
+    throw completed(op, inputs, e);
+  }
+}
 
 }  // namespace damo

@@ -24,7 +24,9 @@ void scale_to_unit_interval(std::vector<T>& image) {
   for (T& v : image) v = (v - low) * factor;
 }
 
-std::uint8_t pixel(double v) { return v > 0 ? static_cast<std::uint8_t>(std::min(v, 255.0)) : std::uint8_t{0}; }
+std::uint8_t pixel(double v) {
+  return v > 0 ? static_cast<std::uint8_t>(std::min(v, 255.0)) : std::uint8_t{0};
+}
 
 template <class T>
 Tensor tile(const Tensor& X, const TileArgs& a) {
@@ -41,8 +43,10 @@ Tensor tile(const Tensor& X, const TileArgs& a) {
     for (std::int64_t k = 0; k < static_cast<std::int64_t>(image.size()); ++k) {
       const std::int64_t at = (top + k / a.img_shape.cols) * shape[1] + left + k % a.img_shape.cols;
       const T v = image[static_cast<std::size_t>(k)];
-      if (a.output_pixel_vals) static_cast<std::uint8_t*>(out.data())[at] = pixel(static_cast<double>(v * T{255}));
-      else static_cast<T*>(out.data())[at] = v;
+      if (a.output_pixel_vals)
+        static_cast<std::uint8_t*>(out.data())[at] = pixel(static_cast<double>(v * T{255}));
+      else
+        static_cast<T*>(out.data())[at] = v;
     }
   }
   return out;
@@ -53,12 +57,13 @@ Tensor tile(const Tensor& X, const TileArgs& a) {
 Tensor tile_raster_images(const Tensor& X, const TileArgs& args) {
   const auto [rows, cols] = args.img_shape;
   check(rows > 0 && cols > 0, "an image needs a positive size, not {} x {}", rows, cols);
-  check(args.tile_shape.rows > 0 && args.tile_shape.cols > 0, "there must be a place for an image, not {} x {}",
-        args.tile_shape.rows, args.tile_shape.cols);
-  check(args.tile_spacing.rows >= 0 && args.tile_spacing.cols >= 0, "the spacing must not be negative, but is {} x {}",
-        args.tile_spacing.rows, args.tile_spacing.cols);
-  check(X.ndim() == 2 && X.shape(1) == rows * cols, "images of {} x {} need a matrix of {} columns, not the shape {}",
-        rows, cols, rows * cols, X.shape());
+  check(args.tile_shape.rows > 0 && args.tile_shape.cols > 0,
+        "there must be a place for an image, not {} x {}", args.tile_shape.rows, args.tile_shape.cols);
+  check(args.tile_spacing.rows >= 0 && args.tile_spacing.cols >= 0,
+        "the spacing must not be negative, but is {} x {}", args.tile_spacing.rows, args.tile_spacing.cols);
+  check(X.ndim() == 2 && X.shape(1) == rows * cols,
+        "images of {} x {} need a matrix of {} columns, not the shape {}", rows, cols, rows * cols,
+        X.shape());
   const Tensor x = is_float(X.dtype()) ? X : X.astype(floatX());
   return x.dtype() == float32 ? tile<float>(x, args) : tile<double>(x, args);
 }

@@ -407,7 +407,7 @@ void Plan::blame(const Node& node, const std::vector<int>& x, const std::string&
     const Slot& s = slots_[static_cast<std::size_t>(i)];
     types.emplace_back(s.type.dtype, s.view.shape);
   }
-  throw Error(explain(*node.op, node.inputs, types, node.where, reason, program_->name));
+  throw Error(explain(node.op->name(), node.inputs, types, node.where, reason, program_->name));
 }
 
 }  // namespace damo

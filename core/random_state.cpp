@@ -24,7 +24,9 @@ void check_randint(std::int64_t low, std::int64_t high) {
   check(low < high, "randint needs low < high, not {} and {}", low, high);
 }
 
-void check_scale(const char* name, double scale) { check(scale >= 0, "{} needs a scale >= 0, not {}", name, scale); }
+void check_scale(const char* name, double scale) {
+  check(scale >= 0, "{} needs a scale >= 0, not {}", name, scale);
+}
 
 /// A tensor whose elements are `draw()`, computed in T and converted to `dtype`.
 template <class T, class Draw>
@@ -37,9 +39,9 @@ Tensor filled(const Sizes& size, DType dtype, Draw draw) {
 /// log k!, by Stirling's series from k + 1 = 7 on; NumPy's Poisson draws compare with this very sum.
 double log_factorial(double k) {
   // Bernoulli number B_2j / (2j (2j - 1))
-  constexpr double series[] = {8.333333333333333e-02, -2.777777777777778e-03, 7.936507936507937e-04,
-                               -5.952380952380952e-04, 8.417508417508418e-04, -1.917526917526918e-03,
-                               6.410256410256410e-03, -2.955065359477124e-02, 1.796443723688307e-01,
+  constexpr double series[] = {8.333333333333333e-02,  -2.777777777777778e-03, 7.936507936507937e-04,
+                               -5.952380952380952e-04, 8.417508417508418e-04,  -1.917526917526918e-03,
+                               6.410256410256410e-03,  -2.955065359477124e-02, 1.796443723688307e-01,
                                -1.39243221690590e+00};
   constexpr double log_2pi = 1.8378770664093453;
   if (k < 2) return 0;
@@ -64,8 +66,8 @@ std::int64_t poisson_by_product(MT19937State& state, double lambda) {
   return k;
 }
 
-// Transformed rejection with squeeze, PTRS in Hoermann, "The transformed rejection method for generating Poisson random
-// variables", Insurance: Mathematics and Economics 12 (1993), for lambda >= 10.
+// Transformed rejection with squeeze, PTRS in Hoermann, "The transformed rejection method for generating
+// Poisson random variables", Insurance: Mathematics and Economics 12 (1993), for lambda >= 10.
 std::int64_t poisson_by_rejection(MT19937State& state, double lambda) {
   const double log_lambda = std::log(lambda);
   const double b = 0.931 + 2.53 * std::sqrt(lambda), a = -0.059 + 0.02483 * b;
@@ -102,8 +104,10 @@ Tensor RandomState::uniform(double low, double high, const Sizes& size, DType dt
   check_uniform(low, high);
   check(is_float(dtype), "uniform draws floats, not {}", dtype);
   const Tensor t = Tensor::empty(size, dtype);
-  if (dtype == float32) state_.fill_uniform(t.span<float>().data(), t.size(), low, high);
-  else state_.fill_uniform(t.span<double>().data(), t.size(), low, high);
+  if (dtype == float32)
+    state_.fill_uniform(t.span<float>().data(), t.size(), low, high);
+  else
+    state_.fill_uniform(t.span<double>().data(), t.size(), low, high);
   return t;
 }
 
@@ -176,7 +180,8 @@ Tensor RandomState::exponential(double scale, const Sizes& size, DType dtype) {
 std::vector<std::int64_t> RandomState::multinomial(std::int64_t n, const std::vector<double>& pvals) {
   check(n >= 0, "multinomial needs n >= 0, not {}", n);
   check(!pvals.empty(), "multinomial needs at least one probability");
-  for (const double p : pvals) check(p >= 0 && p <= 1, "multinomial needs probabilities in [0, 1], not {}", p);
+  for (const double p : pvals)
+    check(p >= 0 && p <= 1, "multinomial needs probabilities in [0, 1], not {}", p);
   const double sum = std::accumulate(pvals.begin(), pvals.end() - 1, 0.0);
   check(sum <= 1.0 + 1e-12, "the probabilities of multinomial but the last sum to {}, more than 1", sum);
   std::vector<std::int64_t> counts(pvals.size(), 0);

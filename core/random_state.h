@@ -9,9 +9,9 @@
 
 namespace damo {
 
-/// NumPy's legacy `numpy.random.RandomState`, number for number: the same seed gives the same draws, in the same
-/// order. Each method with a size returns a tensor of that shape, filled in row-major order, and draws exactly what
-/// as many calls without a size draw. Bad parameters throw Error.
+/// NumPy's legacy `numpy.random.RandomState`, number for number: the same seed gives the same draws, in the
+/// same order. Each method with a size returns a tensor of that shape, filled in row-major order, and draws
+/// exactly what as many calls without a size draw. Bad parameters throw Error.
 class RandomState {
  public:
   /// From an integer. Throws Error unless 0 <= seed < 2^32.
@@ -32,7 +32,8 @@ class RandomState {
   double random_sample() { return state_.uniform(); }
   Tensor random_sample(const Sizes& size, DType dtype = float64) { return uniform(0, 1, size, dtype); }
 
-  /// An integer in [low, high), in [0, high) if only one number is given; tensors are int64. Needs low < high.
+  /// An integer in [low, high), in [0, high) if only one number is given; tensors are int64. Needs low <
+  /// high.
   std::int64_t randint(std::int64_t high) { return randint(0, high); }
   std::int64_t randint(std::int64_t low, std::int64_t high);
   Tensor randint(std::int64_t low, std::int64_t high, const Sizes& size);
@@ -57,8 +58,8 @@ class RandomState {
   double exponential(double scale = 1);
   Tensor exponential(double scale, const Sizes& size, DType dtype = float64);
 
-  /// How many of n trials fall on each of the outcomes with probabilities `pvals`; the last one takes what the
-  /// others leave. Needs n >= 0, probabilities in [0, 1] and a sum of all but the last of at most 1.
+  /// How many of n trials fall on each of the outcomes with probabilities `pvals`; the last one takes what
+  /// the others leave. Needs n >= 0, probabilities in [0, 1] and a sum of all but the last of at most 1.
   std::vector<std::int64_t> multinomial(std::int64_t n, const std::vector<double>& pvals);
   /// As many such rows as `size` says: int64, of shape size + (number of outcomes,).
   Tensor multinomial(std::int64_t n, const std::vector<double>& pvals, const Sizes& size);

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "core/evaluate.h"
+#include "core/identity.h"
 #include "core/print.h"
 #include "core/walk.h"
 
@@ -133,6 +134,16 @@ Rule rule(std::string name, std::function<Var(const Var&)> replace) {
   return {std::move(name), {}, {}, Rule::Kind::exact, std::move(replace)};
 }
 
+std::string to_string(const Trace& trace) {
+  std::string s;
+  for (const Firing& f : trace) {
+    s += f.rule + ": " + pp(f.before) + " -> " + pp(f.after);
+    if (f.where.is_set()) s += ", " + to_string(f.where);
+    s += '\n';
+  }
+  return s;
+}
+
 Vars rewrite(const Vars& outputs, const std::vector<Rule>& rules, const RewriteArgs& args) {
   std::unordered_set<const Node*> fixed;
   for (const Var& v : args.fixed) fixed.insert(v.node_ptr().get());
@@ -140,7 +151,7 @@ Vars rewrite(const Vars& outputs, const std::vector<Rule>& rules, const RewriteA
   const RuleIndex index(rules, args.exclude);
 
   Vars roots = outputs;
-  constexpr int enough = 50;
+  constexpr int enough = 200;
   for (int pass = 0; pass < enough; ++pass) {
     bool fired = false;
     VarMap<Var> done;
@@ -165,8 +176,10 @@ Vars rewrite(const Vars& outputs, const std::vector<Rule>& rules, const RewriteA
         index.try_each(v.node(), [&](const Rule& r) {
           const Var result = fire(r, v, matcher);
           if (!result.is_set()) return false;
-          if (args.trace != nullptr) args.trace->push_back({r.name, pp(v), pp(result), v.node().where});
-          if (result.node().kind == Node::Kind::apply && result.name().empty()) result.named(v.name());
+          if (args.trace != nullptr) args.trace->push_back({r.name, v, result, v.node().where});
+          // A node that was there before belongs to somebody else.
+          const bool is_new = result.node().origin.kind == Origin::Kind::rule;
+          if (is_new && result.node().kind == Node::Kind::apply && result.name().empty()) result.named(v.name());
           v = result;
           fired = true;
           return true;
@@ -236,7 +249,8 @@ Vars merge(const Vars& outputs) {
 
 Var fold_constant(const Var& v) {
   const Node& node = v.node();
-  if (node.op->has_effect() || node.types.size() != 1) return {};
+  const bool is_cheap_view = dynamic_cast<const Restretch*>(node.op.get()) != nullptr;
+  if (node.op->has_effect() || node.types.size() != 1 || is_cheap_view) return {};
   const Type& type = v.type();
   if (type.has_value) return constant(Tensor(type.value).astype(type.dtype));
   constexpr std::int64_t small = 1024;  // a large constant is cheaper to compute than to keep

@@ -27,14 +27,17 @@ struct Rule {
 Rule rule(std::string name, const Arg& before, const Arg& after, Rule::Kind kind = Rule::Kind::exact);
 Rule rule(std::string name, std::function<Var(const Var&)> replace);
 
-/// One firing of a rule, for printing.
+/// One firing of a rule: what stood there, what stands there now, and whose line it belongs to.
 struct Firing {
   std::string rule;
-  std::string before;
-  std::string after;
+  Var before;
+  Var after;
   Where where;
 };
 using Trace = std::vector<Firing>;
+
+/// "log_sigmoid: log(sigmoid(x)) -> -softplus(-x), at FILE:LINE", a line each.
+std::string to_string(const Trace& trace);
 
 /// A rewrite of the whole graph at once.
 struct Pass {

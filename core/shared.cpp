@@ -24,8 +24,12 @@ void Shared::set_value(const Tensor& value) const {
         dtype == now.dtype() && value.ndim() == now.ndim()
             ? ": other sizes need a variable made with shared(value, name, {.resizable = true})"
             : "");
-  if (value.shape() == now.shape()) copy_into(now.view(), value.view());
-  else cell.value = value.astype(dtype).copy();
+  check(is_float(dtype) || !is_float(value.dtype()), "set_value of {}: it holds {}, and a float does not convert to an integer",
+        label(*this), now.dtype());
+  // A copy first: the value may be a view of this very variable.
+  const Tensor fresh = value.astype(dtype).copy();
+  if (value.shape() == now.shape()) copy_into(now.view(), fresh.view());
+  else cell.value = fresh;
 }
 
 Shared shared(const Tensor& value, std::string name, SharedArgs args, Here at) {

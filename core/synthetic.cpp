@@ -47,7 +47,8 @@ const std::array<Figure, 10>& figures() {
       {arc({0, -.35}, .48, .45, 190, 400), straight({.36, -.06}, {-.5, .8}), straight({-.5, .8}, {.5, .8})},
       {arc({-.05, -.4}, .45, .4, 205, 450), arc({-.05, .4}, .5, .4, 270, 515)},
       {straight({.2, -.8}, {-.5, .3}), straight({-.5, .3}, {.5, .3}), straight({.2, -.8}, {.2, .8})},
-      {straight({.45, -.8}, {-.4, -.8}), straight({-.4, -.8}, {-.42, -.1}), arc({-.02, .3}, .5, .5, 230, 500)},
+      {straight({.45, -.8}, {-.4, -.8}), straight({-.4, -.8}, {-.42, -.1}),
+       arc({-.02, .3}, .5, .5, 230, 500)},
       {arc({0, .4}, .45, .4, 0, 360), arc({.4, .3}, .85, 1.1, 180, 265)},
       {straight({-.5, -.8}, {.5, -.8}), straight({.5, -.8}, {-.1, .8})},
       {arc({0, -.4}, .38, .38, 0, 360), arc({0, .4}, .46, .42, 0, 360)},
@@ -60,8 +61,11 @@ const std::array<Figure, 10>& figures() {
 class Hand {
  public:
   explicit Hand(RandomState& rng)
-      : turn_(rng.uniform(-.3, .3)), slant_(rng.uniform(-.35, .35)), width_(rng.uniform(7, 11)),
-        height_(rng.uniform(8, 11)), center_{13.5 + rng.uniform(-3, 3), 13.5 + rng.uniform(-2.5, 2.5)} {
+      : turn_(rng.uniform(-.3, .3)),
+        slant_(rng.uniform(-.35, .35)),
+        width_(rng.uniform(7, 11)),
+        height_(rng.uniform(8, 11)),
+        center_{13.5 + rng.uniform(-3, 3), 13.5 + rng.uniform(-2.5, 2.5)} {
     for (Wave& w : waves_)
       w = {rng.uniform(-.12, .12), rng.uniform(1, 4), rng.uniform(1, 4), rng.uniform(0, 6.3)};
   }
@@ -140,8 +144,10 @@ Dataset synthetic_digits(const SyntheticArgs& args) {
     check(n >= 0, "the number of examples must not be negative, but is {}", n);
     x = Tensor::empty({n, side * side}, args.dtype);
     y = Tensor::empty({n}, args.dtype);
-    if (args.dtype == float32) fill<float>(rng, x, y);
-    else fill<double>(rng, x, y);
+    if (args.dtype == float32)
+      fill<float>(rng, x, y);
+    else
+      fill<double>(rng, x, y);
   };
   Dataset d;
   part(args.n_train, d.train_x, d.train_y);

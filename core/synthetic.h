@@ -13,10 +13,11 @@ struct SyntheticArgs {
   DType dtype = floatX();
 };
 
-/// Handwriting-like digits drawn by the program itself, to run the tutorials without MNIST: the strokes of ten
-/// figures, bent, slanted, turned, shifted and inked at random, as 28 x 28 images of k/256 on an empty ground, in the
-/// shapes of load_mnist. Classes are equally likely. The same seed gives the same images. Throws Error if a number
-/// of examples is negative, the dtype no float type, or the seed not one of RandomState's.
+/// Handwriting-like digits drawn by the program itself, to run the tutorials without MNIST: the strokes of
+/// ten figures, bent, slanted, turned, shifted and inked at random, as 28 x 28 images of k/256 on an empty
+/// ground, in the shapes of load_mnist. Classes are equally likely. The same seed gives the same images.
+/// Throws Error if a number of examples is negative, the dtype no float type, or the seed not one of
+/// RandomState's.
 Dataset synthetic_digits(const SyntheticArgs& args = {});
 
 }  // namespace damo

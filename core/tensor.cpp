@@ -68,33 +68,93 @@ void copy_strided(To* y, const Sizes& shape, const Sizes& ys, const From* x, con
   }
 }
 
-std::string number(double v, bool is_float) {
-  if (!is_float) return fmt::format("{}", static_cast<std::int64_t>(v));
-  std::string s = fmt::format("{:.8g}", v);
-  if (std::isfinite(v) && s.find_first_of(".e") == std::string::npos) s += '.';
-  return s;
-}
+/// The elements of an array as NumPy writes them: one width, one number of digits, decimal points aligned.
+class Printer {
+ public:
+  explicit Printer(const Tensor& t) : abbreviates_(t.size() > 1000) {
+    visit_shown(t, [&](const Tensor& element) { gather(element); });
+    exponent_ = largest_ >= 1e8 || (smallest_ > 0 && (smallest_ < 1e-4 || largest_ / smallest_ > 1000));
+    visit_shown(t, [&](const Tensor& element) {
+      const std::string s = text(element);
+      const std::size_t point = std::min(s.find('.'), s.size());
+      if (is_float(element.dtype()) && std::isfinite(element.item<double>())) {
+        left_ = std::max(left_, point);
+        right_ = std::max(right_, s.size() - point);
+      } else {
+        widest_other_ = std::max(widest_other_, s.size());
+      }
+    });
+    width_ = std::max(left_ + right_, widest_other_);
+  }
 
-void print(std::string& out, const Tensor& t, int depth) {
-  if (t.ndim() == 0) {
-    if (t.dtype() == DType::bool_) out += t.item<double>() != 0 ? "True" : "False";
-    else out += number(t.item<double>(), is_float(t.dtype()));
-    return;
+  std::string write(const Tensor& t) {
+    put(t, 0);
+    return std::move(out_);
   }
-  constexpr std::int64_t edge = 3;
-  const bool abbreviate = t.shape(0) > 2 * edge && t.shape(0) > 100;
-  out += '[';
-  for (std::int64_t i = 0; i < t.shape(0); ++i) {
-    if (i > 0) out += t.ndim() == 1 ? std::string(" ") : '\n' + std::string(static_cast<std::size_t>(depth) + 1, ' ');
-    if (abbreviate && i == edge) {
-      out += "...";
-      i = t.shape(0) - edge - 1;
-      continue;
+
+ private:
+  template <class F>
+  void visit_shown(const Tensor& t, F f) {
+    if (t.ndim() == 0) return f(t);
+    for (std::int64_t i = 0; i < t.shape(0); ++i) {
+      if (skips(t, i)) i = t.shape(0) - edge;
+      visit_shown(t[i], f);
     }
-    print(out, t[i], depth + 1);
   }
-  out += ']';
-}
+
+  bool skips(const Tensor& t, std::int64_t i) const { return abbreviates_ && t.shape(0) > 2 * edge && i == edge; }
+
+  void gather(const Tensor& element) {
+    const double v = std::abs(element.item<double>());
+    if (!is_float(element.dtype()) || !std::isfinite(v) || v == 0) return;
+    largest_ = std::max(largest_, v);
+    smallest_ = smallest_ == 0 ? v : std::min(smallest_, v);
+  }
+
+  std::string text(const Tensor& element) const {
+    if (element.dtype() == DType::bool_) return element.item<std::int64_t>() != 0 ? "True" : "False";
+    if (!is_float(element.dtype())) return fmt::format("{}", element.item<std::int64_t>());
+    const double v = element.item<double>();
+    if (!std::isfinite(v)) return fmt::format("{}", v);
+    std::string s = exponent_ ? fmt::format("{:.8e}", v) : fmt::format("{:.8f}", v);
+    const std::size_t mantissa = std::min(s.find('e'), s.size());
+    std::size_t end = mantissa;
+    while (s[end - 1] == '0') --end;
+    return s.erase(end, mantissa - end);
+  }
+
+  void put(const Tensor& t, int depth) {
+    if (t.ndim() == 0) {
+      std::string s = text(t);
+      if (is_float(t.dtype()) && std::isfinite(t.item<double>())) s.append(right_ - (s.size() - s.find('.')), ' ');
+      out_.append(width_ - s.size(), ' ').append(s);
+      return;
+    }
+    out_ += '[';
+    for (std::int64_t i = 0; i < t.shape(0); ++i) {
+      if (i > 0) separate(t.ndim(), depth);
+      if (skips(t, i)) {
+        out_ += "...";
+        separate(t.ndim(), depth);
+        i = t.shape(0) - edge;
+      }
+      put(t[i], depth + 1);
+    }
+    out_ += ']';
+  }
+
+  void separate(int ndim, int depth) {
+    if (ndim == 1) out_ += ' ';
+    else out_.append(static_cast<std::size_t>(ndim - 1), '\n').append(static_cast<std::size_t>(depth) + 1, ' ');
+  }
+
+  static constexpr std::int64_t edge = 3;
+  bool abbreviates_;
+  bool exponent_ = false;
+  double largest_ = 0, smallest_ = 0;
+  std::size_t left_ = 0, right_ = 0, widest_other_ = 0, width_ = 0;
+  std::string out_;
+};
 
 }  // namespace
 
@@ -286,9 +346,7 @@ Tensor Tensor::reshaped(const Sizes& to) const {
 
 std::string to_string(const Tensor& tensor) {
   if (!tensor.is_set()) return "<no tensor>";
-  std::string out;
-  print(out, tensor, 0);
-  return out;
+  return Printer(tensor).write(tensor);
 }
 
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor) { return out << to_string(tensor); }

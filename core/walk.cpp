@@ -1,6 +1,6 @@
 #include "core/walk.h"
 
-#include <cstring>
+#include <algorithm>
 
 #include "core/identity.h"
 
@@ -15,6 +15,12 @@ Types Restretch::infer(const Types& x) const {
     y.shape[i] = 1;
   }
   return {y};
+}
+
+View Restretch::view(const Views& x) const {
+  for (int i = 0; i < x[0].ndim(); ++i)
+    check((stretch >> i & 1U) == 0 || x[0].shape[i] == 1, "axis {} is declared to have size 1, but has {}", i, x[0].shape[i]);
+  return x[0];
 }
 
 Vars Restretch::L_op(const Vars& x, const Vars&, const Vars& gy) const { return {with_stretch(gy[0], x[0].type())}; }
@@ -95,6 +101,33 @@ Vars rebuild(const Node& node, Vars inputs) {
   return outputs;
 }
 
+Vars transform(const Vars& outputs, const std::function<Var(const NodePtr&, const Current& now)>& f) {
+  VarMap<Var> done;
+  const Current now = [&](const Var& v) {
+    const auto found = done.find(v);
+    return found == done.end() ? v : found->second;
+  };
+  for (const NodePtr& node : toposort(outputs)) {
+    if (node->kind != Node::Kind::apply) continue;
+    if (const Var v = f(node, now); v.is_set()) {
+      done.emplace(Var(node), v);
+      continue;
+    }
+    Vars inputs;
+    bool changed = false;
+    for (const Var& x : node->inputs) {
+      inputs.push_back(now(x));
+      changed |= !same(inputs.back(), x);
+    }
+    if (!changed) continue;
+    const Vars outs = rebuild(*node, std::move(inputs));
+    for (int i = 0; i < static_cast<int>(outs.size()); ++i) done.emplace(Var(node, i), outs[static_cast<std::size_t>(i)]);
+  }
+  Vars result;
+  for (const Var& v : outputs) result.push_back(now(v));
+  return result;
+}
+
 Var with_stretch(const Var& v, const Type& type) {
   if (v.type().stretch == type.stretch) return v;
   return apply(make_op(Restretch(type.stretch)), Vars{v});
@@ -102,18 +135,15 @@ Var with_stretch(const Var& v, const Type& type) {
 
 bool equal_computations(const Vars& a, const Vars& b) {
   if (a.size() != b.size()) return false;
-  VarMap<Var> twin;
+  std::unordered_map<Var, Vars, VarHash, VarSame> compared;
   std::vector<std::pair<Var, Var>> stack;
   for (std::size_t i = 0; i < a.size(); ++i) stack.emplace_back(a[i], b[i]);
   while (!stack.empty()) {
     const auto [x, y] = stack.back();
     stack.pop_back();
-    const auto found = twin.find(x);
-    if (found != twin.end()) {
-      if (!same(found->second, y)) return false;
-      continue;
-    }
-    twin.emplace(x, y);
+    Vars& before = compared[x];
+    if (std::any_of(before.begin(), before.end(), [&](const Var& v) { return same(v, y); })) continue;
+    before.push_back(y);
     const Node &m = x.node(), &n = y.node();
     if (m.kind != n.kind || x.output() != y.output()) return false;
     if (m.kind != Node::Kind::apply) {

@@ -18,6 +18,13 @@ Vars substitute(const Vars& outputs, const VarMap<Var>& by);
 /// `node` over other inputs; the same op, line, origin and name.
 Vars rebuild(const Node& node, Vars inputs);
 
+/// What has become of a Var in a pass.
+using Current = std::function<Var(const Var&)>;
+
+/// One memoized pass, inputs before readers: `f` gives the replacement of a node's only output, made of what its
+/// inputs have become (`now`), or an empty Var to keep the node.
+Vars transform(const Vars& outputs, const std::function<Var(const NodePtr&, const Current& now)>& f);
+
 /// v with the stretched axes of `type` (v's own sizes permitting): a view.
 Var with_stretch(const Var& v, const Type& type);
 

@@ -11,7 +11,8 @@
 namespace damo {
 namespace {
 
-constexpr std::uint32_t local_signature = 0x04034b50, central_signature = 0x02014b50, end_signature = 0x06054b50;
+constexpr std::uint32_t local_signature = 0x04034b50, central_signature = 0x02014b50,
+                        end_signature = 0x06054b50;
 constexpr std::size_t local_size = 30, central_size = 46, end_size = 22;
 constexpr std::uint64_t zip64_mark = 0xffffffff;  // in place of a size: the number is in a zip64 record
 constexpr std::uint32_t encrypted = 1, descriptor_follows = 8, utf8_name = 0x800, deflate_level = 6;
@@ -32,7 +33,8 @@ void put32(std::string& s, std::uint64_t v) {
 }
 
 std::uint32_t crc_of(std::uint32_t crc, const void* data, std::uint64_t n) {
-  return static_cast<std::uint32_t>(::crc32_z(crc, static_cast<const Bytef*>(data), static_cast<z_size_t>(n)));
+  return static_cast<std::uint32_t>(
+      ::crc32_z(crc, static_cast<const Bytef*>(data), static_cast<z_size_t>(n)));
 }
 
 /// The archive's comment: a checksum over the list of entries and the record that ends the archive.
@@ -57,8 +59,8 @@ ZipReader::ZipReader(const std::string& path) : file_(path) {
     check(names.insert(entries_[i].name).second, "{} is there twice", where(entries_[i]));
     check_local_header(entries_[i], i + 1 < entries_.size() ? entries_[i + 1].header : directory_);
   }
-  check(directory_ == 0 || (!entries_.empty() && entries_[0].header == 0), "{} is damaged: it holds bytes of no entry",
-        path);
+  check(directory_ == 0 || (!entries_.empty() && entries_[0].header == 0),
+        "{} is damaged: it holds bytes of no entry", path);
 }
 
 std::string ZipReader::where(const ZipEntry& entry) const {
@@ -83,7 +85,8 @@ void ZipReader::read_directory() {
     return get32(p) == end_signature && get16(p + 20) == comment;
   };
   while (end_size + comment <= tail.size() && !ends_here()) ++comment;
-  check(end_size + comment <= tail.size(), "{} is damaged or truncated: no end of a zip archive was found", path);
+  check(end_size + comment <= tail.size(), "{} is damaged or truncated: no end of a zip archive was found",
+        path);
   const std::uint64_t end = size - end_size - comment;
   const char* p = tail.data() + tail.size() - end_size - comment;
   const std::uint32_t count = get16(p + 10);
@@ -92,7 +95,8 @@ void ZipReader::read_directory() {
   check(count != 0xffff && directory_size != zip64_mark && directory_ != zip64_mark,
         "{} is a zip64 archive, which is not supported", path);
   check(get32(p + 4) == 0 && get16(p + 8) == count, "{} is a part of a zip archive in several files", path);
-  check(directory_ + directory_size == end, "{} is damaged: the list of its entries does not reach its end", path);
+  check(directory_ + directory_size == end, "{} is damaged: the list of its entries does not reach its end",
+        path);
 
   std::string directory(static_cast<std::size_t>(directory_size), '\0');
   file_.read(directory_, directory.data(), directory.size());
@@ -120,8 +124,10 @@ void ZipReader::read_directory() {
     const std::uint32_t method = get16(e + 10);
     check(!entry.name.empty(), "{} is damaged: entry {} has no name", path, i);
     check((entry.flags & encrypted) == 0, "{} is encrypted, which is not supported", where(entry));
-    check((entry.flags & ~(descriptor_follows | utf8_name | deflate_level)) == 0 && (method == 0 || method == 8),
-          "{} uses method {} with flags {:#x}, expected stored or deflated", where(entry), method, entry.flags);
+    check((entry.flags & ~(descriptor_follows | utf8_name | deflate_level)) == 0 &&
+              (method == 0 || method == 8),
+          "{} uses method {} with flags {:#x}, expected stored or deflated", where(entry), method,
+          entry.flags);
     entry.deflated = method == 8;
     check(entry.packed_size != zip64_mark && entry.size != zip64_mark && entry.header != zip64_mark,
           "{} uses zip64, which is not supported", where(entry));
@@ -137,7 +143,8 @@ void ZipReader::read_directory() {
 
 void ZipReader::check_local_header(ZipEntry& entry, std::uint64_t next) const {
   const std::string at = where(entry);
-  check(entry.header <= next && next - entry.header >= local_size, "{} is damaged: it begins outside the archive", at);
+  check(entry.header <= next && next - entry.header >= local_size,
+        "{} is damaged: it begins outside the archive", at);
   std::string head(local_size, '\0');
   file_.read(entry.header, head.data(), head.size());
   const char* p = head.data();
@@ -152,17 +159,21 @@ void ZipReader::check_local_header(ZipEntry& entry, std::uint64_t next) const {
   // NumPy reserves room for a zip64 record, even for small entries: size and then packed size.
   if (packed_size == zip64_mark && size == zip64_mark) {
     const char* extra = more.data() + name_size;
-    check(extra_size >= 20 && get16(extra) == 1 && get16(extra + 2) == 16, "{} is damaged: its zip64 record is", at);
+    check(extra_size >= 20 && get16(extra) == 1 && get16(extra + 2) == 16,
+          "{} is damaged: its zip64 record is", at);
     size = get64(extra + 4);
     packed_size = get64(extra + 12);
   }
   const bool later = (entry.flags & descriptor_follows) != 0;  // checksum and sizes follow the contents
-  const bool same_numbers = get32(p + 14) == entry.crc && packed_size == entry.packed_size && size == entry.size;
-  check(more.compare(0, static_cast<std::size_t>(name_size), entry.name) == 0 && get16(p + 4) == entry.version &&
-            get16(p + 6) == entry.flags && get16(p + 8) == (entry.deflated ? 8U : 0U) &&
-            get16(p + 10) == entry.time && get16(p + 12) == entry.date && (later || same_numbers),
+  const bool same_numbers =
+      get32(p + 14) == entry.crc && packed_size == entry.packed_size && size == entry.size;
+  check(more.compare(0, static_cast<std::size_t>(name_size), entry.name) == 0 &&
+            get16(p + 4) == entry.version && get16(p + 6) == entry.flags &&
+            get16(p + 8) == (entry.deflated ? 8U : 0U) && get16(p + 10) == entry.time &&
+            get16(p + 12) == entry.date && (later || same_numbers),
         "{} is damaged: its header and the list of entries differ", at);
-  check(entry.packed_size <= next - entry.data, "{} is damaged: its contents reach beyond the next entry", at);
+  check(entry.packed_size <= next - entry.data, "{} is damaged: its contents reach beyond the next entry",
+        at);
   const std::uint64_t gap = next - entry.data - entry.packed_size;
   check(gap == 0 || (later && gap >= 12 && gap <= 24), "{} is damaged: {} bytes too many follow it", at, gap);
 }
@@ -172,7 +183,8 @@ struct ZipEntryStream::Inflater {
   char buffer[65536];
 };
 
-ZipEntryStream::ZipEntryStream(const ZipReader& archive, const ZipEntry& entry) : archive_(archive), entry_(entry) {
+ZipEntryStream::ZipEntryStream(const ZipReader& archive, const ZipEntry& entry)
+    : archive_(archive), entry_(entry) {
   if (!entry.deflated) return;
   inflater_ = std::make_unique<Inflater>();
   // Negative: deflate data without zlib's own header.
@@ -199,7 +211,8 @@ void ZipEntryStream::inflate(void* out, std::size_t n) {
   auto* to = static_cast<Bytef*>(out);
   while (n > 0) {
     if (z.avail_in == 0 && packed_read_ < entry_.packed_size) {
-      const std::uint64_t m = std::min<std::uint64_t>(sizeof inflater_->buffer, entry_.packed_size - packed_read_);
+      const std::uint64_t m =
+          std::min<std::uint64_t>(sizeof inflater_->buffer, entry_.packed_size - packed_read_);
       archive_.file().read(entry_.data + packed_read_, inflater_->buffer, static_cast<std::size_t>(m));
       packed_read_ += m;
       z.next_in = reinterpret_cast<Bytef*>(inflater_->buffer);
@@ -238,8 +251,8 @@ void ZipEntryStream::finish() {
     check(status == Z_STREAM_END && z.avail_out == 1 && z.avail_in == 0 && packed_read_ == entry_.packed_size,
           "{} is damaged: its packed contents do not end where they should", archive_.where(entry_));
   }
-  check(crc_ == entry_.crc, "{} is damaged: its checksum is {:08x}, expected {:08x}", archive_.where(entry_), crc_,
-        entry_.crc);
+  check(crc_ == entry_.crc, "{} is damaged: its checksum is {:08x}, expected {:08x}", archive_.where(entry_),
+        crc_, entry_.crc);
 }
 
 void ZipWriter::check_room(const std::string& name, std::uint64_t size) const {
@@ -248,21 +261,22 @@ void ZipWriter::check_room(const std::string& name, std::uint64_t size) const {
   const std::uint64_t others = offset_ + directory_.size() + end_size + seal_size;
   const std::uint64_t headers = local_size + central_size + 2 * name.size();
   check(size < zip64_mark && others + headers + size < zip64_mark,
-        "{}: with '{}' of {} bytes the archive would reach 4 GiB, the limit of the format", path_, printable(name),
-        size);
+        "{}: with '{}' of {} bytes the archive would reach 4 GiB, the limit of the format", path_,
+        printable(name), size);
   check(count_ < 0xfffe, "{}: an archive holds at most 65534 entries", path_);
 }
 
 void ZipWriter::add(const std::string& name, const std::string& head, const void* data, std::uint64_t n) {
   const std::uint64_t size = head.size() + n;
   check_room(name, size);
-  const bool ascii = std::all_of(name.begin(), name.end(), [](char c) { return static_cast<signed char>(c) >= 0; });
+  const bool ascii =
+      std::all_of(name.begin(), name.end(), [](char c) { return static_cast<signed char>(c) >= 0; });
   std::string common;
-  put16(common, 20);                      // version needed: 2.0
+  put16(common, 20);  // version needed: 2.0
   put16(common, ascii ? 0 : utf8_name);
-  put16(common, 0);                       // stored
-  put16(common, 0);                       // midnight
-  put16(common, 0x0021);                  // of 1 January 1980
+  put16(common, 0);       // stored
+  put16(common, 0);       // midnight
+  put16(common, 0x0021);  // of 1 January 1980
   put32(common, crc_of(crc_of(0, head.data(), head.size()), data, n));
   put32(common, size);
   put32(common, size);

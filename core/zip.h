@@ -7,8 +7,9 @@
 
 #include "core/file.h"
 
-/// Zip archives as far as .npz files need them (PKWARE APPNOTE.TXT): stored and deflated entries, every checksum
-/// verified, no zip64, nothing between the entries. Every failure is an Error that names the file and the entry.
+/// Zip archives as far as .npz files need them (PKWARE APPNOTE.TXT): stored and deflated entries, every
+/// checksum verified, no zip64, nothing between the entries. Every failure is an Error that names the file
+/// and the entry.
 namespace damo {
 
 struct ZipEntry {
@@ -17,8 +18,8 @@ struct ZipEntry {
   std::uint64_t packed_size = 0;
   std::uint64_t size = 0;
   bool deflated = false;
-  std::uint64_t header = 0;  ///< where its local header begins
-  std::uint64_t data = 0;    ///< where its packed contents begin
+  std::uint64_t header = 0;                                  ///< where its local header begins
+  std::uint64_t data = 0;                                    ///< where its packed contents begin
   std::uint32_t version = 0, flags = 0, time = 0, date = 0;  ///< kept to compare the two copies of the header
 };
 
@@ -46,7 +47,8 @@ class ZipEntryStream {
   ~ZipEntryStream();
   /// The next n bytes, of not more than the entry holds. Throws Error if they cannot be unpacked.
   void read(void* out, std::size_t n);
-  /// To be called when all was read: throws Error unless the packed contents end there and the checksum agrees.
+  /// To be called when all was read: throws Error unless the packed contents end there and the checksum
+  /// agrees.
   void finish();
 
  private:
@@ -59,12 +61,13 @@ class ZipEntryStream {
   std::unique_ptr<Inflater> inflater_;
 };
 
-/// Writes an archive of stored entries, without dates, so that equal contents make equal files. A checksum over the
-/// list of entries is kept as the archive's comment: ZipReader finds any single damaged byte.
+/// Writes an archive of stored entries, without dates, so that equal contents make equal files. A checksum
+/// over the list of entries is kept as the archive's comment: ZipReader finds any single damaged byte.
 class ZipWriter {
  public:
   explicit ZipWriter(const std::string& path) : file_(path), path_(path) {}
-  /// Throws Error if an entry of that size does not fit any more: an archive stays below 4 GiB and 65535 entries.
+  /// Throws Error if an entry of that size does not fit any more: an archive stays below 4 GiB and 65535
+  /// entries.
   void check_room(const std::string& name, std::uint64_t size) const;
   /// Adds an entry whose contents are `head` and then n bytes.
   void add(const std::string& name, const std::string& head, const void* data, std::uint64_t n);

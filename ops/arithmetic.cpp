@@ -215,7 +215,7 @@ Var switch_(const Arg& condition, const Arg& a, const Arg& b) {
     row->arity = 3;
     row->promote = Promote::branches;
     row->grad = [](const Var& g, const Vars& x, const Var&) {
-      return Vars{Var(), switch_(x[0], g, 0), switch_(x[0], 0, g)};
+      return Vars{zeros_like(x[0]), switch_(x[0], g, 0), switch_(x[0], 0, g)};
     };
     fill_all<SwitchKernel>(*row);
     row->integer = [](const std::int64_t* x) { return x[0] != 0 ? x[1] : x[2]; };

@@ -41,10 +41,11 @@ OpPtr cast_to() {
   fill(float{});
   fill(double{});
   if (!is_float(to)) {
-    // Constant between its steps.
     row->integer = [](const std::int64_t* x) { return x[0]; };
+    // Constant between its steps.
+    row->grad = [](const Var&, const Vars& x, const Var&) { return Vars{zeros_like(x[0])}; };
   } else {
-    row->grad = [](const Var& g, const Vars& x, const Var&) { return Vars{x[0].type().is_float() ? cast(g, x[0].dtype()) : Var()}; };
+    row->grad = [](const Var& g, const Vars& x, const Var&) { return Vars{cast(g, x[0].dtype())}; };
   }
   return make_op(Elemwise(row));
 }
@@ -88,7 +89,8 @@ Var Var::astype(DType dtype, Here at) const { return cast(Arg(*this, at), dtype)
 Var zero_grad(const Arg& x) { return apply(make_op(Barrier(Barrier::Kind::zero)), {x}); }
 Var disconnected_grad(const Arg& x) { return apply(make_op(Barrier(Barrier::Kind::disconnected)), {x}); }
 Var grad_clip(const Arg& x, double low, double high) {
-  check(low <= high, "grad_clip: the lower bound {} is above the upper bound {}", low, high);
+  const Scope here(x);
+  checking("grad_clip", {x.var()}, [&] { check(low <= high, "the lower bound {} is above the upper bound {}", low, high); });
   return apply(make_op(Barrier(Barrier::Kind::clip, low, high)), {x});
 }
 

@@ -1,5 +1,6 @@
 #include "ops/elemwise.h"
 
+#include "ops/shape.h"
 #include "ops/tile.h"
 
 namespace damo {
@@ -50,9 +51,11 @@ Types Elemwise::infer(const Types& x) const {
 }
 
 Vars Elemwise::L_op(const Vars& x, const Vars& y, const Vars& gy) const {
-  // Comparisons and their like: the cost does not change with the operands.
-  if (!f_->grad) return Vars(x.size());
-  return f_->grad(gy[0], x, y[0]);
+  if (f_->grad) return f_->grad(gy[0], x, y[0]);
+  // Comparisons and their like: constant between their steps.
+  Vars gx;
+  for (const Var& v : x) gx.push_back(zeros_like(v));
+  return gx;
 }
 
 void Elemwise::perform(const Views& x, const Views& y) const {
@@ -103,6 +106,8 @@ Var elementwise(const OpPtr& op, const Args& args) {
   for (const Arg& a : args)
     if (!where.is_set()) where = a.where;
   const Scope here(where);
+  for (const Arg& a : args)
+    check(a.is_set(), "{}: an input is an empty Var: it was declared but never given an expression\n  {}", f.name, to_string(where));
   const std::size_t first = f.promote == Promote::branches ? 1 : 0;
   DType dtype = common_dtype(args, first);
   if (f.promote == Promote::floating) dtype = floating(dtype);

@@ -23,6 +23,25 @@ void log1p_kernel(void* y, const void* const* x, int n) {
   log1p_tile(static_cast<T*>(y), static_cast<const T*>(x[0]), n);
 }
 
+/// Beyond these the function has reached its limit: Theano's bounds, whose costs a port reproduces.
+template <class T>
+struct Saturation {
+  static constexpr T sigmoid_low = std::is_same_v<T, float> ? T(-88) : T(-709);
+  static constexpr T sigmoid_high = std::is_same_v<T, float> ? T(15) : T(19);
+  static constexpr T softplus_low = std::is_same_v<T, float> ? T(-103) : T(-745);
+  static constexpr T softplus_high = std::is_same_v<T, float> ? T(14) : T(16);
+};
+
+template <class T>
+void sigmoid_kernel(void* y, const void* const* x, int n) {
+  alignas(64) T s[tile_size];
+  const T* v = static_cast<const T*>(x[0]);
+  T* out = static_cast<T*>(y);
+  WriteTile<T>(s, n) = ((-ReadTile<T>(v, n)).exp() + T(1)).inverse();
+  using S = Saturation<T>;
+  for (int i = 0; i < n; ++i) out[i] = v[i] > S::sigmoid_high ? T(1) : v[i] < S::sigmoid_low ? T(0) : s[i];
+}
+
 /// max(x, 0) + log(1 + exp(-|x|)): nothing overflows.
 template <class T>
 void softplus_kernel(void* y, const void* const* x, int n) {
@@ -31,9 +50,17 @@ void softplus_kernel(void* y, const void* const* x, int n) {
   const T* v = static_cast<const T*>(x[0]);
   T* out = static_cast<T*>(y);
   WriteTile<T>(e, n) = (-ReadTile<T>(v, n).abs()).exp();
-  for (int i = 0; i < n; ++i) a[i] = v[i] > 0 ? v[i] : v[i] <= 0 ? T(0) : v[i];
+  alignas(64) bool below[tile_size];
+  for (int i = 0; i < n; ++i) {
+    below[i] = v[i] < Saturation<T>::softplus_low;
+    a[i] = v[i] <= 0 ? T(0) : v[i];
+  }
   log1p_tile(e, e, n);
-  for (int i = 0; i < n; ++i) out[i] = a[i] + e[i];
+  using S = Saturation<T>;
+  for (int i = 0; i < n; ++i) {
+    const T value = a[i] + e[i];
+    out[i] = a[i] > S::softplus_high ? a[i] : below[i] ? T(0) : value;
+  }
 }
 
 OpPtr raw(std::string name, TileKernel f32, TileKernel f64, Derivative derivative) {
@@ -142,8 +169,8 @@ Var tanh(const Arg& a) {
 }
 
 Var sigmoid(const Arg& a) {
-  static const OpPtr op = unary("sigmoid", [](auto x) { return ((-x).exp() + 1).inverse(); },
-                                [](const Var& g, const Var&, const Var& y) { return g * y * (1 - y); });
+  static const OpPtr op = raw("sigmoid", sigmoid_kernel<float>, sigmoid_kernel<double>,
+                              [](const Var& g, const Var&, const Var& y) { return g * y * (1 - y); });
   return elementwise(op, {a});
 }
 

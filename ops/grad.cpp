@@ -63,9 +63,9 @@ class Backpropagation {
                 gx.size(), node->inputs.size());
       for (std::size_t i = 0; i < gx.size(); ++i) {
         const Var& x = node->inputs[i];
-        // What is computed in integers does not change with the inputs, until it jumps.
-        if (!gx[i].is_set() || !x.type().is_float() || !on_the_way.contains(x.node_ptr().get())) continue;
-        add(x, unbroadcast(gx[i], x));
+        if (!gx[i].is_set() || !on_the_way.contains(x.node_ptr().get())) continue;
+        // What is computed in integers does not change with the inputs, until it jumps: connected, but zero.
+        add(x, x.type().is_float() ? unbroadcast(gx[i], x) : cast(zeros_like(x), floatX()));
       }
     }
   }
@@ -127,11 +127,15 @@ Var stabilized(const Var& cost, const Vars& wrt, const GradArgs& args) {
   rewriting.fixed = wrt;
   rewriting.fixed.insert(rewriting.fixed.end(), args.consider_constant.begin(), args.consider_constant.end());
   for (const auto& [v, g] : args.known_grads) rewriting.fixed.push_back(v);
+  // A draw over rewritten sizes would be a second draw.
+  for (const NodePtr& node : toposort({cost}))
+    for (int i = 0; i < static_cast<int>(node->types.size()); ++i)
+      if (node->kind == Node::Kind::apply && node->op->next_of(i) >= 0) rewriting.fixed.emplace_back(node, i);
   return rewrite({cost}, stabilizing_rules(), rewriting)[0];
 }
 
 void check_arguments(const Var& cost, const Vars& wrt) {
-  check(cost.is_set() , "grad: the cost is an empty Var");
+  check(cost.is_set(), "grad: the cost is an empty Var");
   if (cost.ndim() != 0) reject(cost, "the cost must be a scalar: take its sum or mean");
   if (!cost.type().is_float()) reject(cost, "the cost must be a float");
   for (const Var& v : wrt) {

@@ -82,7 +82,9 @@ Type indexed_type(const Spec& spec, const Types& x, std::size_t first) {
       known = known && x[next].has_value;
       return x[next++].value;
     };
-    const auto start = bound(a.has_start), stop = bound(a.has_stop), step = bound(a.has_step);
+    const auto start = bound(a.has_start), stop = bound(a.has_stop);
+    check(!a.has_step || !x[next].has_value || x[next].value != 0, "the step of a slice is 0");
+    const auto step = bound(a.has_step);
     const bool full = !a.has_start && !a.has_stop && !a.has_step;
     if (full && base.stretches(axis)) y.stretch |= 1U << y.ndim();
     y.shape.push_back(full ? n : known ? python_slice(start, stop, step.value_or(1), n).length : -1);
@@ -308,7 +310,16 @@ Type advanced_type(const Types& x, std::size_t first) {
 }
 
 /// y_p.. = x[i_p, j_p, ...]: elements, or rows, picked by arrays of integers (inputs: x, i, j, ...).
+///
+/// Of x[:, i] and the like it is the middle step: slices were taken of x, and axes moved, before it, and axes are
+/// moved back behind it. It remembers, for set_subtensor.
 struct AdvancedSubtensor : OpOf<AdvancedSubtensor> {
+  bool sliced = false;
+  std::vector<int> order;  ///< of the axes that were moved, if they were
+  std::vector<int> back;   ///< of the result's axes, if they are
+
+  bool operator==(const AdvancedSubtensor&) const = default;
+
   std::string name() const override { return "advanced_subtensor"; }
   Types infer(const Types& x) const override { return {advanced_type(x, 1)}; }
   Vars L_op(const Vars& x, const Vars& y, const Vars& gy) const override;
@@ -427,6 +438,7 @@ struct CheckedIndex : OpOf<CheckedIndex> {
 };
 
 Var integer_scalar(const Arg& a) {
+  if (a.is_literal() && !a.is_float_literal()) return a.var(DType::int64);
   const Var v = a.var();
   check(v.ndim() == 0 && !v.type().is_float(), "a bound of a slice is an integer scalar, not {}", v.type());
   return cast(v, DType::int64);
@@ -476,38 +488,82 @@ Var advanced(const Var& x, const std::vector<Index>& index) {
   order = picked_axes;
   for (int i = 0; i < x.ndim(); ++i)
     if (std::find(picked_axes.begin(), picked_axes.end(), i) == picked_axes.end()) order.push_back(i);
+  AdvancedSubtensor op;
+  op.sliced = any_slice;
+  if (!std::is_sorted(order.begin(), order.end())) op.order = order;
   Vars inputs{dimshuffle(base, order)};
   for (const int a : picked_axes) {
     const Var i = index[static_cast<std::size_t>(a)].arg()->var();
     check(i.type().is_int(), "an index array holds integers, not {}", i.type());
     inputs.push_back(i);
   }
-  const Var y = apply(make_op(AdvancedSubtensor()), std::move(inputs));
-  const int first = picked_axes.front();
-  const bool together = picked_axes.back() - first + 1 == static_cast<int>(picked_axes.size());
-  if (!together || first == 0) return y;
-  std::vector<int> back;
-  for (int i = 0; i < first; ++i) back.push_back(result_rank + i);
-  for (int i = 0; i < result_rank; ++i) back.push_back(i);
-  for (int i = result_rank + first; i < y.ndim(); ++i) back.push_back(i);
-  return dimshuffle(y, back);
+  const int first = picked_axes.front(), n_picked = static_cast<int>(picked_axes.size());
+  const bool together = picked_axes.back() - first + 1 == n_picked;
+  if (together && first > 0) {
+    for (int i = 0; i < first; ++i) op.back.push_back(result_rank + i);
+    for (int i = 0; i < result_rank; ++i) op.back.push_back(i);
+    for (int i = result_rank + first; i < result_rank + x.ndim() - n_picked; ++i) op.back.push_back(i);
+  }
+  const std::vector<int> back = op.back;
+  const Var y = apply(make_op(std::move(op)), std::move(inputs));
+  return back.empty() ? y : dimshuffle(y, back);
+}
+
+std::vector<int> inverse(const std::vector<int>& pattern) {
+  std::vector<int> back(pattern.size());
+  for (std::size_t i = 0; i < pattern.size(); ++i) back[static_cast<std::size_t>(pattern[i])] = static_cast<int>(i);
+  return back;
+}
+
+/// x with its basic index set to y, or with y added to it.
+Var with_basic_part(const Var& part, const Var& y, bool adds) {
+  const Vars& from = part.node().inputs;
+  Vars inputs{from[0], y};
+  inputs.insert(inputs.end(), from.begin() + 1, from.end());
+  return apply(make_op(IncSubtensor(static_cast<const Subtensor&>(*part.node().op).spec, adds)), std::move(inputs));
+}
+
+/// The same for an advanced index: the way to the picked elements, and the way back.
+Var with_advanced_part(const Var& picked, const AdvancedSubtensor& op, const Var& value, bool adds) {
+  Var y = value;
+  if (!op.back.empty()) {
+    std::vector<int> raised;
+    const int n = static_cast<int>(op.back.size());
+    check(y.ndim() <= n, "the new values have {} dimensions, the indexed part has {}", y.ndim(), n);
+    for (int i = 0; i < n; ++i) raised.push_back(i < n - y.ndim() ? 'x' : i - (n - y.ndim()));
+    y = dimshuffle(dimshuffle(y, raised), inverse(op.back));
+  }
+  const Vars& from = picked.node().inputs;
+  Vars inputs{from[0], y};
+  inputs.insert(inputs.end(), from.begin() + 1, from.end());
+  Var whole = apply(make_op(AdvancedIncSubtensor(adds)), std::move(inputs));
+  Var base = from[0];
+  if (!op.order.empty()) {
+    whole = dimshuffle(whole, inverse(op.order));
+    base = base.node().inputs[0];
+  }
+  return op.sliced ? with_basic_part(base, whole, false) : whole;
 }
 
 Var with_part(const Arg& indexed, const Arg& value, bool adds) {
   const Scope here(indexed);
   const Var part = indexed.var();
-  const OpPtr op = part.node().kind == Node::Kind::apply ? part.node().op : nullptr;
-  const auto* basic_op = dynamic_cast<const Subtensor*>(op.get());
-  check(basic_op != nullptr || dynamic_cast<const AdvancedSubtensor*>(op.get()) != nullptr,
-        "{}_subtensor: the first argument must be an indexed expression, x[...], not {}", adds ? "inc" : "set", label(part));
-  const Vars& from = part.node().inputs;
-  const Var y = value.is_literal() ? value.var(part.dtype()) : value.var();
-  check(promote(part.dtype(), y.dtype()) == part.dtype(), "{}_subtensor: values of {} do not fit in {}", adds ? "inc" : "set",
-        y.type(), part.type());
-  Vars inputs{from[0], cast(y, part.dtype())};
-  inputs.insert(inputs.end(), from.begin() + 1, from.end());
-  const OpPtr made = basic_op != nullptr ? make_op(IncSubtensor(basic_op->spec, adds)) : make_op(AdvancedIncSubtensor(adds));
-  return apply(made, std::move(inputs));
+  const std::string name = adds ? "inc_subtensor" : "set_subtensor";
+  const Var given = value.is_literal() ? value.var(part.dtype()) : value.var();
+  return checking(name, {part, given}, [&] {
+    check(promote(part.dtype(), given.dtype()) == part.dtype(), "values of {} do not fit in {}", given.dtype(), part.dtype());
+    const Var y = cast(given, part.dtype());
+    const auto op_of = [](const Var& v) { return v.node().kind == Node::Kind::apply ? v.node().op.get() : nullptr; };
+    if (is_basic_index(part)) return with_basic_part(part, y, adds);
+    if (const auto* op = dynamic_cast<const AdvancedSubtensor*>(op_of(part)); op != nullptr && op->back.empty())
+      return with_advanced_part(part, *op, y, adds);
+    if (const auto pattern = dimshuffle_pattern(part)) {
+      const Var& picked = part.node().inputs[0];
+      const auto* op = dynamic_cast<const AdvancedSubtensor*>(op_of(picked));
+      if (op != nullptr && op->back == *pattern) return with_advanced_part(picked, *op, y, adds);
+    }
+    fail("the first argument must be an indexed expression, x[...], not {}", label(part));
+  });
 }
 
 }  // namespace
@@ -520,13 +576,9 @@ Var subtensor(const Arg& x, const std::vector<Index>& index) {
   Where where = x.where;
   if (!index.empty()) where = index.front().where;
   const Scope here(where);
-  try {
+  return checking("subtensor", {x.var()}, [&] {
     return std::any_of(index.begin(), index.end(), is_array) ? advanced(x.var(), index) : basic(x.var(), index);
-  } catch (const Error& e) {
-    const std::string what = e.what();
-    if (what.find("\n  ") != std::string::npos) throw;
-    throw Error(explain(Subtensor(Spec{}), {x.var()}, {x.var().type()}, Scope::where(), what, {}));
-  }
+  });
 }
 
 Var Var::operator[](const Index& index) const { return subtensor(Arg(*this, Here(index.where.file, index.where.line)), {index}); }

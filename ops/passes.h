@@ -6,12 +6,13 @@ namespace damo {
 
 /// dimshuffle(dimshuffle(x)) as one, and none where nothing moves.
 Var join_dimshuffles(const Var& v);
-/// (a b)^T = b^T a^T: a product takes transposed operands at no cost.
-Var push_transpose_into_dot(const Var& v);
 /// An elementwise operand that was stretched in memory, beside one that has the full shape: its value will do.
 Var drop_alloc_beside_full_operand(const Var& v);
 /// f(leaf)[a:b] = f(leaf[a:b]) for elementwise f: labels cast from shared memory cost a slice.
 Var lift_slice(const Var& v);
+
+/// (a b)^T = b^T a^T where nothing else reads the product: it takes transposed operands at no cost.
+Vars transpose_operands(const Vars& outputs, Trace& trace);
 
 /// p - lr (a b + c d) as products added to p where it lies, if nothing else reads them.
 Vars accumulate_products(const Vars& outputs, Trace& trace);

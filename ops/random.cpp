@@ -127,7 +127,7 @@ Var draw(const Draw& op, const Shared& state, const Arg& a, const Arg& b, const 
   if (!inputs[2].type().is_float()) inputs[2] = cast(inputs[2], floatX());
   if (op.law != Law::binomial && !inputs[1].type().is_float()) inputs[1] = cast(inputs[1], floatX());
   for (const Arg& s : size) {
-    const Var n = s.var();
+    const Var n = s.is_literal() ? s.var(DType::int64) : s.var();
     check(n.ndim() == 0 && !n.type().is_float(), "{}: a size is an integer scalar, not {}", op.name(), n.type());
     inputs.push_back(cast(n, DType::int64));
   }
@@ -193,7 +193,7 @@ MRG_RandomStreams::~MRG_RandomStreams() = default;
 
 Shared MRG_RandomStreams::next_state(const Args& size, bool known_size) {
   const std::optional<Sizes> sizes = known_size ? literal_size(size) : std::nullopt;
-  const Tensor state = gen_->next_stream(sizes ? mrg_n_streams(*sizes) : mrg_max_streams);
+  const Tensor state = gen_->next_stream(sizes ? std::max(1, mrg_n_streams(*sizes)) : mrg_max_streams);
   states_.push_back(shared(state, fmt::format("mrg_state_{}", states_.size()), {.borrow = true}));
   return states_.back();
 }

@@ -245,7 +245,7 @@ struct Reduce : OpOf<Reduce> {
       case Kind::max:
       case Kind::min: return {switch_(eq(x[0], with_axes(y[0], mask, ndim)), g, 0)};
       case Kind::any:
-      case Kind::all: return {Var()};
+      case Kind::all: return {zeros_like(x[0])};
     }
     return {Var()};
   }
@@ -299,7 +299,7 @@ struct ArgExtreme : OpOf<ArgExtreme> {
   }
 
   // A position does not change with the elements, until it jumps.
-  Vars L_op(const Vars&, const Vars&, const Vars&) const override { return {Var()}; }
+  Vars L_op(const Vars& x, const Vars&, const Vars&) const override { return {zeros_like(x[0])}; }
 
   void perform(const Views& x, const Views& y) const override {
     visit(x[0].dtype, [&]<class T>(T) { search<T>(x[0], y[0]); });
@@ -341,13 +341,8 @@ template <class MakeOp>
 Var reduced(const Arg& arg, const ReduceArgs& args, MakeOp make) {
   const Scope here(arg);
   const Var x = arg.var();
-  std::vector<int> axes;
-  try {
-    axes = args.axis.of(x.ndim());
-  } catch (const Error& e) {
-    throw Error(explain(*make((1U << x.ndim()) - 1U, x.ndim()), {x}, {x.type()}, Scope::where(), e.what(), {}));
-  }
-  const std::uint32_t mask = mask_of(axes);
+  const std::string name = make((1U << x.ndim()) - 1U, x.ndim())->name();
+  const std::uint32_t mask = checking(name, {x}, [&] { return mask_of(args.axis.of(x.ndim())); });
   const Var y = apply(make(mask, x.ndim()), Vars{x});
   return args.keepdims ? with_axes(y, mask, x.ndim()) : y;
 }

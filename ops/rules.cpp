@@ -42,13 +42,12 @@ const Rewrites& default_rewrites() {
         rule("pow_half",      pow(x, 0.5),        sqrt(x)),
         rule("pow_minus_1",   pow(x, -1),         inv(x)),
         rule("dimshuffles",   join_dimshuffles),
-        rule("transpose_dot", push_transpose_into_dot),
         rule("unused_alloc",  drop_alloc_beside_full_operand),
         rule("slice_lift",    lift_slice),
     };
     return Rewrites{
         {"stabilize", stabilizing_rules(), {}},
-        {"simplify", simplify, {}},
+        {"simplify", simplify, {{"transpose_dot", transpose_operands}}},
         {"specialize", {}, {{"add_dot", accumulate_products}}},
         {"fuse", {}, {{"fuse", fuse_elementwise}}},
     };

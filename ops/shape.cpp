@@ -16,16 +16,17 @@ namespace damo {
 namespace {
 
 Var size_var(const Arg& a) {
+  if (a.is_literal() && !a.is_float_literal()) return a.var(DType::int64);
   const Var v = a.var();
   check(v.ndim() == 0 && !v.type().is_float(), "a size is an integer scalar, not {}", v.type());
   return cast(v, DType::int64);
 }
 
-/// A vector of sizes given as one expression is taken apart.
-Vars size_vars(const Args& sizes) {
-  Vars out;
-  for (const Arg& a : sizes) out.push_back(size_var(a));
-  return out;
+/// x followed by its new sizes.
+Vars with_sizes(const std::string& op, const Var& x, const Args& sizes) {
+  Vars inputs{x};
+  for (const Arg& a : sizes) inputs.push_back(checking(op, {x, a.var()}, [&] { return size_var(a); }));
+  return inputs;
 }
 
 std::uint32_t literal_ones(const Args& sizes) {
@@ -307,8 +308,7 @@ Var dimshuffle(const Arg& arg, const std::vector<int>& pattern) {
     const int p = pattern[i] == 'x' ? -1 : pattern[i];
     const bool fits = p == -1 || (p >= 0 && p < x.ndim() && std::find(axes.begin(), axes.end(), p) == axes.end());
     if (!fits)
-      throw Error(explain(DimShuffle(pattern, x.ndim()), {x}, {x.type()}, Scope::where(),
-                          fmt::format("axis {} does not exist, or stands twice", p), {}));
+      throw completed("dimshuffle", {x}, Error(fmt::format("axis {} does not exist, or stands twice", p)));
     same_order = same_order && p == static_cast<int>(i);
     axes.push_back(p);
   }
@@ -325,15 +325,15 @@ Var transpose(const Arg& arg) {
 
 Var reshape(const Arg& arg, const Args& sizes) {
   const Scope here(arg);
-  Vars inputs{arg.var()};
-  for (const Var& v : size_vars(sizes)) inputs.push_back(v);
-  return apply(make_op(Reshape(literal_ones(sizes))), std::move(inputs));
+  return apply(make_op(Reshape(literal_ones(sizes))), with_sizes("reshape", arg.var(), sizes));
 }
 
 Var flatten(const Arg& arg, int ndim) {
   const Scope here(arg);
   const Var x = arg.var();
-  check(ndim >= 1 && ndim <= std::max(x.ndim(), 1), "flatten to {} dimensions: x has {}", ndim, x.ndim());
+  checking("flatten", {x}, [&] {
+    check(ndim >= 1 && ndim <= std::max(x.ndim(), 1), "{} dimensions of x, which has {}", ndim, x.ndim());
+  });
   if (x.ndim() == ndim) return x;
   Args sizes;
   for (int i = 0; i + 1 < ndim; ++i) sizes.emplace_back(shape(x, i));
@@ -347,7 +347,8 @@ Var flatten(const Arg& arg, int ndim) {
 Var shape(const Arg& arg, int axis) {
   const Scope here(arg);
   const Var x = arg.var();
-  return apply(make_op(ShapeOf(checked_axis(axis, x.ndim()))), Vars{x});
+  const int at = checking("shape", {x}, [&] { return checked_axis(axis, x.ndim()); });
+  return apply(make_op(ShapeOf(at)), Vars{x});
 }
 
 Var shape(const Arg& arg) {
@@ -361,9 +362,7 @@ Var shape(const Arg& arg) {
 
 Var alloc(const Arg& value, const Args& sizes) {
   const Scope here(value);
-  Vars inputs{value.var()};
-  for (const Var& v : size_vars(sizes)) inputs.push_back(v);
-  return apply(make_op(Alloc(literal_ones(sizes))), std::move(inputs));
+  return apply(make_op(Alloc(literal_ones(sizes))), with_sizes("alloc", value.var(), sizes));
 }
 
 Var zeros(const Args& sizes, DType dtype, Here at) {
@@ -396,7 +395,8 @@ Var arange(const Arg& stop) { return arange(Arg(0, Here(stop.where.file, stop.wh
 
 Var arange(const Arg& start, const Arg& stop, const Arg& step) {
   const Scope here(stop);
-  return apply(make_op(Arange()), Vars{size_var(start), size_var(stop), size_var(step)});
+  return checking("arange", {start.var(), stop.var(), step.var()},
+                  [&] { return apply(make_op(Arange()), Vars{size_var(start), size_var(stop), size_var(step)}); });
 }
 
 Var join(int axis, const Args& parts) {
@@ -407,15 +407,20 @@ Var join(int axis, const Args& parts) {
   Vars inputs;
   for (const Arg& a : parts) inputs.push_back(cast(a.var(), dtype));
   const int ndim = parts[0].var().ndim();
-  check(ndim > 0, "join: scalars have no axis to join along: use stack");
-  return apply(make_op(Join(checked_axis(axis, ndim))), std::move(inputs));
+  const int at = checking("join", inputs, [&] {
+    check(ndim > 0, "scalars have no axis to join along: use stack");
+    return checked_axis(axis, ndim);
+  });
+  return apply(make_op(Join(at)), std::move(inputs));
 }
 
 Var stack(const Args& parts, int axis) {
   check(!parts.empty(), "stack: there is nothing to stack");
   const Scope here(parts[0]);
   const int ndim = parts[0].var().ndim();
-  const int at = checked_axis(axis, ndim + 1);
+  Vars given;
+  for (const Arg& a : parts) given.push_back(a.var());
+  const int at = checking("stack", given, [&] { return checked_axis(axis, ndim + 1); });
   std::vector<int> pattern(static_cast<std::size_t>(ndim));
   std::iota(pattern.begin(), pattern.end(), 0);
   pattern.insert(pattern.begin() + at, 'x');
@@ -428,7 +433,7 @@ Var addbroadcast(const Arg& arg, const std::vector<int>& axes) {
   const Scope here(arg);
   const Var x = arg.var();
   std::uint32_t mask = x.type().stretch;
-  for (const int a : axes) mask |= 1U << checked_axis(a, x.ndim());
+  for (const int a : axes) mask |= 1U << checking("addbroadcast", {x}, [&] { return checked_axis(a, x.ndim()); });
   return mask == x.type().stretch ? x : apply(make_op(Restretch(mask)), Vars{x});
 }
 
@@ -436,7 +441,7 @@ Var unbroadcast(const Arg& arg, const std::vector<int>& axes) {
   const Scope here(arg);
   const Var x = arg.var();
   std::uint32_t mask = x.type().stretch;
-  for (const int a : axes) mask &= ~(1U << checked_axis(a, x.ndim()));
+  for (const int a : axes) mask &= ~(1U << checking("unbroadcast", {x}, [&] { return checked_axis(a, x.ndim()); }));
   return mask == x.type().stretch ? x : apply(make_op(Restretch(mask)), Vars{x});
 }
 

@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include "core/op.h"
-#include "core/print.h"
 #include "core/walk.h"
 #include "ops/dot.h"
 #include "ops/elemwise.h"
@@ -22,14 +21,6 @@ Var join_dimshuffles(const Var& v) {
   std::vector<int> joined;
   for (const int p : *outer) joined.push_back(p < 0 || (*inner)[static_cast<std::size_t>(p)] < 0 ? 'x' : (*inner)[static_cast<std::size_t>(p)]);
   return dimshuffle(x.node().inputs[0], joined);
-}
-
-Var push_transpose_into_dot(const Var& v) {
-  const auto pattern = dimshuffle_pattern(v);
-  if (!pattern || *pattern != std::vector<int>{1, 0}) return {};
-  const Var& x = v.node().inputs[0];
-  if (!is_dot(x) || x.ndim() != 2 || x.node().inputs[0].ndim() != 2 || x.node().inputs[1].ndim() != 2) return {};
-  return dot(transpose(x.node().inputs[1]), transpose(x.node().inputs[0]));
 }
 
 Var drop_alloc_beside_full_operand(const Var& v) {
@@ -75,6 +66,17 @@ Var lift_slice(const Var& v) {
   }
   return apply(whole.node().op, std::move(parts));
 }
+
+namespace {
+
+/// x^T, without a second transpose on top of a first.
+Var join_transposes(const Var& x) {
+  const Var t = transpose(x);
+  const Var joined = join_dimshuffles(t);
+  return joined.is_set() ? joined : t;
+}
+
+}  // namespace
 
 VarMap<int> count_uses(const Vars& outputs) {
   VarMap<int> uses;
@@ -136,8 +138,7 @@ bool is_product(const Term& t, const VarMap<int>& uses) {
 }
 
 /// The combination with its products accumulated, one after the other, on the sum of the rest.
-template <class Now>
-Var accumulated(const Var& v, const std::vector<Term>& terms, const VarMap<int>& uses, Now now) {
+Var accumulated(const Var& v, const std::vector<Term>& terms, const VarMap<int>& uses, const Current& now) {
   const Scope here(v.node(), {Origin::Kind::rule, "add_dot"});
   Var base;
   for (const Term& t : terms) {
@@ -176,33 +177,29 @@ Vars accumulate_products(const Vars& outputs, Trace& trace) {
   }
   if (combinations.empty()) return outputs;
 
-  VarMap<Var> done;
-  const auto now = [&](const Var& v) {
-    const auto found = done.find(v);
-    return found == done.end() ? v : found->second;
-  };
-  for (const NodePtr& node : order) {
-    if (node->kind != Node::Kind::apply) continue;
+  return transform(outputs, [&](const NodePtr& node, const Current& now) -> Var {
     const auto combination = combinations.find(Var(node));
-    if (combination != combinations.end()) {
-      const Var result = accumulated(Var(node), combination->second, uses, now);
-      trace.push_back({"add_dot", pp(Var(node)), pp(result), node->where});
-      done.emplace(Var(node), result);
-      continue;
-    }
-    Vars inputs;
-    bool changed = false;
-    for (const Var& x : node->inputs) {
-      inputs.push_back(now(x));
-      changed |= !same(inputs.back(), x);
-    }
-    if (!changed) continue;
-    const Vars outs = rebuild(*node, std::move(inputs));
-    for (int i = 0; i < static_cast<int>(outs.size()); ++i) done.emplace(Var(node, i), outs[static_cast<std::size_t>(i)]);
-  }
-  Vars result;
-  for (const Var& v : outputs) result.push_back(now(v));
-  return result;
+    if (combination == combinations.end()) return {};
+    const Var result = accumulated(Var(node), combination->second, uses, now);
+    trace.push_back({"add_dot", Var(node), result, node->where});
+    return result;
+  });
+}
+
+Vars transpose_operands(const Vars& outputs, Trace& trace) {
+  const VarMap<int> uses = count_uses(outputs);
+  return transform(outputs, [&](const NodePtr& node, const Current& now) -> Var {
+    const auto pattern = dimshuffle_pattern(Var(node));
+    if (!pattern || *pattern != std::vector<int>{1, 0}) return {};
+    const Var& product = node->inputs[0];
+    if (!is_dot(product) || uses.at(product) > 1) return {};
+    const Vars& x = product.node().inputs;
+    if (x[0].ndim() != 2 || x[1].ndim() != 2) return {};
+    const Scope here(*node, {Origin::Kind::rule, "transpose_dot"});
+    const Var result = dot(join_transposes(now(x[1])), join_transposes(now(x[0])));
+    trace.push_back({"transpose_dot", Var(node), result, node->where});
+    return result;
+  });
 }
 
 }  // namespace damo

@@ -17,12 +17,12 @@ class Rows {
  public:
   explicit Rows(std::int64_t n) : n_(n) {
     constexpr std::int64_t packet = 64;
-    const auto padded = static_cast<std::size_t>((n + packet - 1) / packet * packet);
-    if (shifted_.size() < static_cast<Eigen::Index>(padded)) {
-      shifted_.resize(static_cast<Eigen::Index>(padded));
-      exp_.resize(static_cast<Eigen::Index>(padded));
+    padded_ = (n + packet - 1) / packet * packet;
+    if (shifted_.size() < padded_) {
+      shifted_.resize(padded_);
+      exp_.resize(padded_);
     }
-    shifted_.setZero();
+    shifted_.head(padded_).setZero();
   }
 
   /// Returns sum_j exp(x_j - max), in float64.
@@ -30,7 +30,7 @@ class Rows {
     T largest = n_ > 0 ? x[0] : T(0);
     for (std::int64_t i = 1; i < n_; ++i) largest = std::max(largest, x[i * step]);
     for (std::int64_t i = 0; i < n_; ++i) shifted_[i] = x[i * step] - largest;  // the largest term is exp(0) = 1
-    exp_ = shifted_.exp();
+    exp_.head(padded_) = shifted_.head(padded_).exp();
     double sum = 0;
     for (std::int64_t i = 0; i < n_; ++i) sum += static_cast<double>(exp_[i]);
     return sum;
@@ -40,7 +40,7 @@ class Rows {
   const Eigen::Array<T, Eigen::Dynamic, 1>& exponential() const { return exp_; }
 
  private:
-  std::int64_t n_;
+  std::int64_t n_, padded_ = 0;
   static thread_local Eigen::Array<T, Eigen::Dynamic, 1> shifted_, exp_;
 };
 template <class T>
