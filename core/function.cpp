@@ -173,7 +173,7 @@ class Compiler {
         if (node->op->needs_row_major() && node->op->view_of() == i && !is_row_major(x)) {
           const Scope here(*node, node->origin);
           Var& copy = copies[x];
-          if (!copy.is_set()) copy = apply(make_op(Copy()), Vars{x});
+          if (!copy.is_set()) copy = apply(make_op(Copy()), Vars{x}).named(label(x));
           x = copy;
         }
         changed |= !same(x, v);

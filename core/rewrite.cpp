@@ -151,6 +151,7 @@ Vars rewrite(const Vars& outputs, const std::vector<Rule>& rules, const RewriteA
   const RuleIndex index(rules, args.exclude);
 
   Vars roots = outputs;
+  std::string last;
   constexpr int enough = 200;
   for (int pass = 0; pass < enough; ++pass) {
     bool fired = false;
@@ -159,8 +160,8 @@ Vars rewrite(const Vars& outputs, const std::vector<Rule>& rules, const RewriteA
       const auto found = done.find(v);
       return found == done.end() ? v : found->second;
     };
-    for (const NodePtr& node : toposort(roots)) {
-      if (node->kind != Node::Kind::apply || fixed.contains(node.get())) continue;
+    for (const NodePtr& node : toposort(roots, fixed)) {
+      if (node->kind != Node::Kind::apply) continue;
       Vars inputs;
       bool changed = false;
       for (const Var& v : node->inputs) {
@@ -182,6 +183,7 @@ Vars rewrite(const Vars& outputs, const std::vector<Rule>& rules, const RewriteA
           if (is_new && result.node().kind == Node::Kind::apply && result.name().empty()) result.named(v.name());
           v = result;
           fired = true;
+          last = r.name;
           return true;
         });
         if (!same(v, Var(node, i))) done.emplace(Var(node, i), v);
@@ -190,7 +192,7 @@ Vars rewrite(const Vars& outputs, const std::vector<Rule>& rules, const RewriteA
     for (Var& v : roots) v = now(v);
     if (!fired) return roots;
   }
-  throw Bug("the rules do not come to an end");
+  throw Bug("the rules do not come to an end: " + last + " fires again and again");
 }
 
 Vars merge(const Vars& outputs) {

@@ -66,6 +66,10 @@ std::vector<NodePtr> toposort(const Vars& outputs) {
   return toposort_until(outputs, [](const Var&) { return false; });
 }
 
+std::vector<NodePtr> toposort(const Vars& outputs, const std::unordered_set<const Node*>& known) {
+  return toposort_until(outputs, [&](const Var& v) { return known.contains(v.node_ptr().get()); });
+}
+
 Vars substitute(const Vars& outputs, const VarMap<Var>& by) {
   VarMap<Var> done;
   for (const auto& [from, to] : by) {

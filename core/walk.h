@@ -11,6 +11,9 @@ namespace damo {
 /// All nodes that `outputs` depend on, each after its inputs.
 std::vector<NodePtr> toposort(const Vars& outputs);
 
+/// The same, without the nodes in `known` and what only they depend on.
+std::vector<NodePtr> toposort(const Vars& outputs, const std::unordered_set<const Node*>& known);
+
 /// The graph of `outputs` with each key of `by` replaced by its value. A replacement that differs in which axes
 /// stretch is converted, so that no elementwise node changes its meaning. Throws Error on other types.
 Vars substitute(const Vars& outputs, const VarMap<Var>& by);

@@ -210,7 +210,7 @@ Var ge(const Arg& a, const Arg& b) {
 
 Var switch_(const Arg& condition, const Arg& a, const Arg& b) {
   static const OpPtr op = [] {
-    auto* row = new ScalarOp;
+    auto row = std::make_shared<ScalarOp>();
     row->name = "switch";
     row->arity = 3;
     row->promote = Promote::branches;
@@ -227,7 +227,7 @@ Var switch_(const Arg& condition, const Arg& a, const Arg& b) {
 // The gradient belongs to x inside the bounds, to the bound outside them.
 Var clip(const Arg& x, const Arg& low, const Arg& high) {
   static const OpPtr op = [] {
-    auto* row = new ScalarOp;
+    auto row = std::make_shared<ScalarOp>();
     row->name = "clip";
     row->arity = 3;
     row->grad = [](const Var& g, const Vars& v, const Var&) {

@@ -64,7 +64,7 @@ void Elemwise::perform(const Views& x, const Views& y) const {
   program.code.resize(1);
   program.outputs.assign(1, f_->arity);
   TileProgram::Instruction& code = program.code[0];
-  code.f = f_;
+  code.f = f_.get();
   code.kernel = x[f_->arity - 1].dtype;
   code.result = y[0].dtype;
   for (int a = 0; a < f_->arity; ++a) code.x[a] = a;

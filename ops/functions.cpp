@@ -23,6 +23,30 @@ void log1p_kernel(void* y, const void* const* x, int n) {
   log1p_tile(static_cast<T*>(y), static_cast<const T*>(x[0]), n);
 }
 
+// Eigen's vector square root rounds loosely, and gives NaN at infinity.
+template <class T>
+void sqrt_kernel(void* y, const void* const* x, int n) {
+  T* out = static_cast<T*>(y);
+  const T* in = static_cast<const T*>(x[0]);
+  for (int i = 0; i < n; ++i) out[i] = std::sqrt(in[i]);
+}
+
+// Eigen's vector exponential stops at the smallest normal number: what lies below is left to the C library.
+template <class T>
+void exp_kernel(void* y, const void* const* x, int n) {
+  constexpr T lowest = std::is_same_v<T, float> ? T(-87) : T(-708);
+  alignas(64) T e[tile_size];
+  T* out = static_cast<T*>(y);
+  const T* in = static_cast<const T*>(x[0]);
+  WriteTile<T>(e, n) = ReadTile<T>(in, n).exp();
+  bool any_low = false;
+  for (int i = 0; i < n; ++i) any_low |= in[i] < lowest;
+  if (any_low)
+    for (int i = 0; i < n; ++i)
+      if (in[i] < lowest) e[i] = std::exp(in[i]);
+  std::copy(e, e + n, out);
+}
+
 /// Beyond these the function has reached its limit: Theano's bounds, whose costs a port reproduces.
 template <class T>
 struct Saturation {
@@ -64,7 +88,7 @@ void softplus_kernel(void* y, const void* const* x, int n) {
 }
 
 OpPtr raw(std::string name, TileKernel f32, TileKernel f64, Derivative derivative) {
-  auto* row = new ScalarOp{.name = std::move(name), .promote = Promote::floating};
+  auto row = std::make_shared<ScalarOp>(ScalarOp{.name = std::move(name), .promote = Promote::floating});
   row->kernels[static_cast<int>(DType::float32)] = f32;
   row->kernels[static_cast<int>(DType::float64)] = f64;
   row->grad = [derivative](const Var& g, const Vars& x, const Var& y) { return Vars{derivative(g, x[0], y)}; };
@@ -73,7 +97,7 @@ OpPtr raw(std::string name, TileKernel f32, TileKernel f64, Derivative derivativ
 
 template <class F>
 OpPtr predicate(std::string name, F f) {
-  auto* row = new ScalarOp{.name = std::move(name)};
+  auto row = std::make_shared<ScalarOp>(ScalarOp{.name = std::move(name)});
   set_predicate_kernels<F, 1>(*row, f);
   const auto never = [](const std::int64_t*) -> std::int64_t { return 0; };
   set_integer_kernels<decltype(never), 1>(*row, never);
@@ -91,7 +115,7 @@ Var neg(const Arg& a) {
 }
 
 Var exp(const Arg& a) {
-  static const OpPtr op = unary("exp", [](auto x) { return x.exp(); }, [](const Var& g, const Var&, const Var& y) { return g * y; });
+  static const OpPtr op = raw("exp", exp_kernel<float>, exp_kernel<double>, [](const Var& g, const Var&, const Var& y) { return g * y; });
   return elementwise(op, {a});
 }
 
@@ -113,8 +137,8 @@ Var log1p(const Arg& a) {
 }
 
 Var sqrt(const Arg& a) {
-  static const OpPtr op = unary("sqrt", [](auto x) { return x.sqrt(); },
-                                [](const Var& g, const Var&, const Var& y) { return g * 0.5 / y; });
+  static const OpPtr op = raw("sqrt", sqrt_kernel<float>, sqrt_kernel<double>,
+                              [](const Var& g, const Var&, const Var& y) { return g * 0.5 / y; });
   return elementwise(op, {a});
 }
 

@@ -135,7 +135,6 @@ Var stabilized(const Var& cost, const Vars& wrt, const GradArgs& args) {
 }
 
 void check_arguments(const Var& cost, const Vars& wrt) {
-  check(cost.is_set(), "grad: the cost is an empty Var");
   if (cost.ndim() != 0) reject(cost, "the cost must be a scalar: take its sum or mean");
   if (!cost.type().is_float()) reject(cost, "the cost must be a float");
   for (const Var& v : wrt) {
@@ -152,6 +151,7 @@ Var grad(const Arg& cost, const Var& wrt, const GradArgs& args) { return grad(co
 
 ValueAndGrad value_and_grad(const Arg& arg, const Vars& wrt, const GradArgs& args) {
   const Scope here(arg);
+  check(arg.is_set(), "grad: the cost is an empty Var\n  {}", to_string(arg.where));
   check_arguments(arg.var(), wrt);
   const Var cost = stabilized(arg.var(), wrt, args);
   return {cost, gradients(cost, wrt, args)};
@@ -165,14 +165,16 @@ Vars Lop(const Var& f, const Vars& wrt, const Arg& v) {
   return gradients(Var(), wrt, args);
 }
 
-Var Rop(const Var& f, const Vars& wrt, const Vars& v) {
-  check(wrt.size() == v.size(), "Rop: {} variables, but {} directions", wrt.size(), v.size());
+Var Rop(const Var& f, const Vars& wrt, const Vars& v, Here at) {
+  const Scope here(at);
+  check(wrt.size() == v.size(), "Rop: {} variables, but {} directions\n  {}", wrt.size(), v.size(), to_string(Scope::where()));
   // u^T J is linear in u: its own Lop gives J v.
   const Var u = zeros_like(f);
   const Vars uJ = Lop(f, wrt, u);
   Var cost;
   for (std::size_t i = 0; i < uJ.size(); ++i) {
-    check(wrt[i].ndim() == v[i].ndim(), "Rop: {} has {} dimensions, its direction {}", label(wrt[i]), wrt[i].ndim(), v[i].ndim());
+    check(wrt[i].ndim() == v[i].ndim(), "Rop: {} has {} dimensions, its direction {}\n  {}", label(wrt[i]), wrt[i].ndim(),
+          v[i].ndim(), to_string(Scope::where()));
     const Var part = sum(uJ[i] * v[i]);
     cost = cost.is_set() ? cost + part : part;
   }

@@ -29,6 +29,6 @@ ValueAndGrad value_and_grad(const Arg& cost, const Vars& wrt, const GradArgs& ar
 /// The product of v and the Jacobian of f: sum_k v_k df_k/dwrt.
 Vars Lop(const Var& f, const Vars& wrt, const Arg& v);
 /// The product of the Jacobian of f and v: sum_k df/dwrt_k v_k, by two Lops.
-Var Rop(const Var& f, const Vars& wrt, const Vars& v);
+Var Rop(const Var& f, const Vars& wrt, const Vars& v, Here at = {});
 
 }  // namespace damo

@@ -80,7 +80,7 @@ using Derivative = Var (*)(const Var& g, const Var& x, const Var& y);
 /// A function of floats: integers are promoted.
 template <class F>
 OpPtr unary(std::string name, F f, Derivative derivative) {
-  auto* row = new ScalarOp;  // lives as long as the program
+  auto row = std::make_shared<ScalarOp>();
   row->name = std::move(name);
   row->promote = Promote::floating;
   set_float_kernels<F, 1>(*row, f);
@@ -91,7 +91,7 @@ OpPtr unary(std::string name, F f, Derivative derivative) {
 /// A function of floats and integers that keeps the dtype.
 template <class F, class I>
 OpPtr unary(std::string name, F f, I integers, Derivative derivative, std::string symbol = {}) {
-  auto* row = new ScalarOp;
+  auto row = std::make_shared<ScalarOp>();
   row->name = std::move(name);
   row->symbol = std::move(symbol);
   set_float_kernels<F, 1>(*row, f);
@@ -102,7 +102,7 @@ OpPtr unary(std::string name, F f, I integers, Derivative derivative, std::strin
 
 template <class F, class I>
 OpPtr binary(ScalarOp settings, F f, I integers) {
-  auto* row = new ScalarOp(std::move(settings));
+  auto row = std::make_shared<ScalarOp>(std::move(settings));
   row->arity = 2;
   set_float_kernels<F, 2>(*row, f);
   set_integer_kernels<I, 2>(*row, integers);
@@ -112,7 +112,7 @@ OpPtr binary(ScalarOp settings, F f, I integers) {
 /// A comparison of floats and integers.
 template <class F, class I>
 OpPtr comparison(std::string name, std::string symbol, F f, I integers) {
-  auto* row = new ScalarOp{.name = std::move(name), .symbol = std::move(symbol), .arity = 2};
+  auto row = std::make_shared<ScalarOp>(ScalarOp{.name = std::move(name), .symbol = std::move(symbol), .arity = 2});
   set_predicate_kernels<F, 2>(*row, f);
   set_integer_kernels<I, 2>(*row, integers);
   return make_op(Elemwise(row));
@@ -120,7 +120,7 @@ OpPtr comparison(std::string name, std::string symbol, F f, I integers) {
 
 template <class F>
 OpPtr binary(ScalarOp settings, F f) {
-  auto* row = new ScalarOp(std::move(settings));
+  auto row = std::make_shared<ScalarOp>(std::move(settings));
   row->arity = 2;
   set_float_kernels<F, 2>(*row, f);
   return make_op(Elemwise(row));

@@ -1,5 +1,7 @@
 #pragma once
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "core/op.h"
@@ -43,7 +45,7 @@ struct ScalarOp {
 /// y_i = f(x_i, ...), with broadcasting.
 class Elemwise : public OpOf<Elemwise> {
  public:
-  explicit Elemwise(const ScalarOp* f) : f_(f) {}
+  explicit Elemwise(std::shared_ptr<const ScalarOp> f) : f_(std::move(f)) {}
   bool operator==(const Elemwise& other) const { return f_ == other.f_; }
 
   const ScalarOp& scalar() const { return *f_; }
@@ -59,7 +61,7 @@ class Elemwise : public OpOf<Elemwise> {
   std::int64_t integer(std::span<const std::int64_t> x) const override { return f_->integer(x.data()); }
 
  private:
-  const ScalarOp* f_;
+  std::shared_ptr<const ScalarOp> f_;
 };
 
 /// Promotes the operands' dtypes and applies `op`, an Elemwise.

@@ -25,7 +25,7 @@ Var size_var(const Arg& a) {
 /// x followed by its new sizes.
 Vars with_sizes(const std::string& op, const Var& x, const Args& sizes) {
   Vars inputs{x};
-  for (const Arg& a : sizes) inputs.push_back(checking(op, {x, a.var()}, [&] { return size_var(a); }));
+  for (const Arg& a : sizes) inputs.push_back(checking(op, {a.var()}, [&] { return size_var(a); }));
   return inputs;
 }
 
@@ -117,15 +117,15 @@ struct Reshape : OpOf<Reshape> {
     bool known = true;
     std::int64_t rest = 1;
     for (std::size_t i = 1; i < x.size(); ++i) {
-      const std::int64_t n = x[i].has_value ? x[i].value : -2;
-      if (n == -1) {
+      const std::int64_t n = x[i].has_value ? x[i].value : -1;
+      check(n >= -1, "a size cannot be {}", n);
+      known = known && x[i].has_value;
+      if (x[i].has_value && n == -1) {
         check(free_axis < 0, "only one size can be -1");
         free_axis = y.ndim();
       }
-      check(n >= -2, "a size cannot be {}", n);
-      if (n == -2) known = false;
       if (n >= 0) rest *= n;
-      y.shape.push_back(n >= 0 ? n : -1);
+      y.shape.push_back(n);
     }
     std::int64_t size = 1;
     for (const std::int64_t n : x[0].shape) {
@@ -308,7 +308,7 @@ Var dimshuffle(const Arg& arg, const std::vector<int>& pattern) {
     const int p = pattern[i] == 'x' ? -1 : pattern[i];
     const bool fits = p == -1 || (p >= 0 && p < x.ndim() && std::find(axes.begin(), axes.end(), p) == axes.end());
     if (!fits)
-      throw completed("dimshuffle", {x}, Error(fmt::format("axis {} does not exist, or stands twice", p)));
+      throw completed(DimShuffle(pattern, x.ndim()).name(), {x}, Error(fmt::format("axis {} does not exist, or stands twice", p)));
     same_order = same_order && p == static_cast<int>(i);
     axes.push_back(p);
   }
