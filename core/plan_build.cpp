@@ -89,6 +89,7 @@ class PlanBuilder {
           case Node::Kind::constant:
             made.kind = Slot::Kind::constant;
             made.view = node->value.view();
+            made.changed = false;
             if (is_integer_scalar(made.type)) {
               made.has_value = true;
               made.value = node->value.item<std::int64_t>();

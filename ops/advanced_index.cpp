@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "ops/indexing.h"
 #include "ops/scalar_op.h"
@@ -11,7 +12,8 @@ namespace {
 /// The index arrays of an advanced index, stretched to one shape.
 struct Positions {
   Sizes shape;
-  std::vector<View> index;
+  std::array<View, max_rank> index;
+  std::size_t n_index = 0;
 
   Positions(const Views& x, int first) {
     int rank = 0;
@@ -24,14 +26,14 @@ struct Positions {
       View v{x[i].dtype, shape, Sizes(rank, 0), x[i].data};
       for (int a = 0; a < x[i].ndim(); ++a)
         if (x[i].shape[a] != 1) v.strides[a + rank - x[i].ndim()] = x[i].strides[a];
-      index.push_back(v);
+      index[n_index++] = v;
     }
   }
 
   /// The offset in x of the element (or row) that position p picks.
   std::int64_t offset(std::int64_t p, const View& x) const {
     std::int64_t offset = 0;
-    for (std::size_t k = 0; k < index.size(); ++k) {
+    for (std::size_t k = 0; k < n_index; ++k) {
       std::int64_t rest = p, at = 0;
       for (int a = shape.size() - 1; a >= 0; --a) {
         at += rest % shape[a] * index[k].strides[a];
@@ -100,12 +102,12 @@ void AdvancedSubtensor::perform(const Views& x, const Views& y) const {
   const Positions positions(x, 1);
   const std::int64_t n = positions.shape.product();
   View row = y[0];
-  const View shape_of_row = picked(x[0], positions.index.size(), 0);
+  const View shape_of_row = picked(x[0], positions.n_index, 0);
   row.shape = shape_of_row.shape;
   row.strides = row_major(row.shape);
   const std::int64_t step = row.shape.product();
   for (std::int64_t p = 0; p < n; ++p) {
-    copy_into(row, picked(x[0], positions.index.size(), positions.offset(p, x[0])));
+    copy_into(row, picked(x[0], positions.n_index, positions.offset(p, x[0])));
     row.data = advance(row.data, row.dtype, step);
   }
 }
@@ -134,7 +136,7 @@ void AdvancedIncSubtensor::perform(const Views& x, const Views& y) const {
   positions.check_all(x[0]);
   if (y[0].data != x[0].data) copy_into(y[0], x[0]);
   const std::int64_t n = positions.shape.product();
-  const std::size_t indexed = positions.index.size();
+  const std::size_t indexed = positions.n_index;
   const int added = positions.shape.size() + y[0].ndim() - static_cast<int>(indexed) - x[1].ndim();
   const int n_index_axes = positions.shape.size();
   for (std::int64_t p = 0; p < n; ++p) {

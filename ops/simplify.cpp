@@ -67,17 +67,6 @@ Var lift_slice(const Var& v) {
   return apply(whole.node().op, std::move(parts));
 }
 
-namespace {
-
-/// x^T, without a second transpose on top of a first.
-Var join_transposes(const Var& x) {
-  const Var t = transpose(x);
-  const Var joined = join_dimshuffles(t);
-  return joined.is_set() ? joined : t;
-}
-
-}  // namespace
-
 VarMap<int> count_uses(const Vars& outputs) {
   VarMap<int> uses;
   for (const NodePtr& node : toposort(outputs))
@@ -131,10 +120,24 @@ std::vector<Term> linear_combination(const Var& v, const VarMap<int>& uses, Vars
   return terms;
 }
 
-bool is_product(const Term& t, const VarMap<int>& uses) {
-  if (!is_dot(t.value) || uses.at(t.value) > 1) return false;
-  const Vars& x = t.value.node().inputs;
+/// Whether v is a product of matrices that has one reader.
+bool is_private_product(const Var& v, const VarMap<int>& uses) {
+  if (!is_dot(v) || uses.at(v) > 1) return false;
+  const Vars& x = v.node().inputs;
   return x[0].ndim() == 2 && x[1].ndim() == 2;
+}
+
+bool is_product(const Term& t, const VarMap<int>& uses) { return is_private_product(t.value, uses); }
+
+/// v^T; through products, and without a second transpose on top of a first.
+Var transposed(const Var& v, const VarMap<int>& uses, const Current& now, int depth) {
+  if (depth > 0 && is_private_product(v, uses)) {
+    const Vars& x = v.node().inputs;
+    return dot(transposed(x[1], uses, now, depth - 1), transposed(x[0], uses, now, depth - 1));
+  }
+  const Var t = transpose(now(v));
+  const Var joined = join_dimshuffles(t);
+  return joined.is_set() ? joined : t;
 }
 
 /// The combination with its products accumulated, one after the other, on the sum of the rest.
@@ -191,12 +194,10 @@ Vars transpose_operands(const Vars& outputs, Trace& trace) {
   return transform(outputs, [&](const NodePtr& node, const Current& now) -> Var {
     const auto pattern = dimshuffle_pattern(Var(node));
     if (!pattern || *pattern != std::vector<int>{1, 0}) return {};
-    const Var& product = node->inputs[0];
-    if (!is_dot(product) || uses.at(product) > 1) return {};
-    const Vars& x = product.node().inputs;
-    if (x[0].ndim() != 2 || x[1].ndim() != 2) return {};
+    if (!is_private_product(node->inputs[0], uses)) return {};
     const Scope here(*node, {Origin::Kind::rule, "transpose_dot"});
-    const Var result = dot(join_transposes(now(x[1])), join_transposes(now(x[0])));
+    constexpr int deepest = 64;
+    const Var result = transposed(node->inputs[0], uses, now, deepest);
     trace.push_back({"transpose_dot", Var(node), result, node->where});
     return result;
   });

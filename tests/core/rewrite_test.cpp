@@ -109,7 +109,7 @@ TEST_CASE("rules that never end are a bug of theirs") {
   } catch (const Bug& bug) {
     message = bug.what();
   }
-  CHECK(message == "damo has a bug: the rules do not come to an end");
+  CHECK(message == "damo has a bug: the rules do not come to an end: flip fires again and again");
 }
 
 TEST_CASE("no rule removes or looks through a fixed node") {

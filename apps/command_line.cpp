@@ -1,0 +1,204 @@
+#include "apps/command_line.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <limits>
+#include <optional>
+
+#include "core/check.h"
+
+namespace damo::apps {
+namespace {
+
+// A number, and nothing else, read without regard to the locale.
+template <class T>
+std::optional<T> number(std::string_view text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::int64_t read_whole(const std::string& option, const std::string& text, std::int64_t least,
+                        std::int64_t most) {
+  const auto value = number<std::int64_t>(text);
+  check(value && *value >= least && *value <= most, "{} is \"{}\", and must be a whole number from {} to {}",
+        option, text, least, most);
+  return *value;
+}
+
+double read_real(const std::string& option, const std::string& text, double least, double most) {
+  const auto value = number<double>(text);
+  const std::string range = most == std::numeric_limits<double>::max()
+                                ? fmt::format("of at least {}", least)
+                                : fmt::format("from {} to {}", least, most);
+  check(value && *value >= least && *value <= most, "{} is \"{}\", and must be a finite number {}", option,
+        text, range);
+  return *value;
+}
+
+// The items between commas: at least one.
+std::vector<std::string> items(const std::string& option, const std::string& text) {
+  check(!text.empty(), "{} is empty, and must be a list of numbers with commas between", option);
+  std::vector<std::string> list{""};
+  for (const char c : text) {
+    if (c == ',')
+      list.emplace_back();
+    else
+      list.back() += c;
+  }
+  return list;
+}
+
+}  // namespace
+
+CommandLine::CommandLine(const std::string& program, const std::string& description)
+    : app_(std::make_unique<CLI::App>(description, program)) {
+  app_->allow_extras();  // reported below, in our own words
+  app_->get_formatter()->column_width(44);
+}
+
+CommandLine::~CommandLine() = default;
+
+template <class Read>
+void CommandLine::add(const std::string& option, const std::string& placeholder, const std::string& shown,
+                      const std::string& help, Read read) {
+  const std::string text = shown.empty() ? help : fmt::format("{} ({})", help, shown);
+  app_->add_option_function<std::string>(
+          option, [option, read](const std::string& given) { read(option, given); }, text)
+      ->type_name(placeholder)
+      ->take_last();
+}
+
+void CommandLine::whole(const std::string& option, std::int64_t& value, std::int64_t least, std::int64_t most,
+                        const std::string& help) {
+  add(option, "N", std::to_string(value), help, [&value, least, most](const auto& name, const auto& text) {
+    value = read_whole(name, text, least, most);
+  });
+}
+
+void CommandLine::whole(const std::string& option, int& value, int least, const std::string& help) {
+  add(option, "N", value == 0 && least > 0 ? "" : std::to_string(value), help,
+      [&value, least](const auto& name, const auto& text) {
+        value = static_cast<int>(read_whole(name, text, least, std::numeric_limits<int>::max()));
+      });
+}
+
+void CommandLine::real(const std::string& option, double& value, double least, double most,
+                       const std::string& help) {
+  add(option, "X", fmt::format("{}", value), help, [&value, least, most](const auto& name, const auto& text) {
+    value = read_real(name, text, least, most);
+  });
+}
+
+void CommandLine::wholes(const std::string& option, std::vector<int>& values, int least,
+                         const std::string& help) {
+  add(option, "N,N,...", fmt::format("{}", fmt::join(values, ",")), help,
+      [&values, least](const auto& name, const auto& text) {
+        values.clear();
+        for (const std::string& item : items(name, text))
+          values.push_back(static_cast<int>(read_whole(name, item, least, std::numeric_limits<int>::max())));
+      });
+}
+
+void CommandLine::reals(const std::string& option, std::vector<double>& values, double least, double most,
+                        const std::string& help) {
+  add(option, "X,X,...", fmt::format("{}", fmt::join(values, ",")), help,
+      [&values, least, most](const auto& name, const auto& text) {
+        values.clear();
+        for (const std::string& item : items(name, text))
+          values.push_back(read_real(name, item, least, most));
+      });
+}
+
+void CommandLine::text(const std::string& option, std::string& value, const std::string& placeholder,
+                       const std::string& help) {
+  add(option, placeholder, value, help, [&value](const auto& name, const auto& given) {
+    check(!given.empty(), "{} is empty", name);
+    value = given;
+  });
+}
+
+void CommandLine::choice(const std::string& option, std::string& value,
+                         const std::vector<std::string>& choices, const std::string& help) {
+  add(option, fmt::format("{}", fmt::join(choices, "|")), value, help,
+      [&value, choices](const auto& name, const auto& given) {
+        const bool known = std::find(choices.begin(), choices.end(), given) != choices.end();
+        check(known, "{} is \"{}\", and must be one of {}", name, given, fmt::join(choices, ", "));
+        value = given;
+      });
+}
+
+void CommandLine::flag(const std::string& option, bool& value, const std::string& help) {
+  app_->add_flag(option, value, help)->disable_flag_override();
+}
+
+bool CommandLine::parse(int argc, const char* const* argv) {
+  try {
+    app_->parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    std::fputs(app_->help().c_str(), stdout);
+    return false;
+  } catch (const CLI::ArgumentMismatch& e) {
+    const std::string what = e.what();  // "--option: 1 required N missing", or, of a flag, without a colon
+    const std::size_t colon = what.find(':');
+    throw Error(colon == std::string::npos ? what : what.substr(0, colon) + " needs a value");
+  } catch (const CLI::ParseError& e) {
+    throw Error(e.what());
+  }
+  const std::vector<std::string> unknown = app_->remaining();
+  check(unknown.empty(), "unknown option \"{}\"; --help lists the options",
+        unknown.empty() ? "" : unknown.front());
+  return true;
+}
+
+void CommonOptions::declare(CommandLine& line) {
+  line.text(
+      "--dataset", dataset, "DIR|synthetic",
+      "the folder of the four MNIST files, or drawn digits; default: $DAMO_DATA, then ~/.cache/damo/mnist");
+  line.choice("--floatX", floatX, {"float32", "float64"}, "the precision of data and parameters");
+  line.choice("--rng", rng, {"numpy", "mrg"}, "the generator of random variables: NumPy's or MRG31k3p");
+  line.whole("--seed", seed, 0, std::numeric_limits<std::uint32_t>::max(),
+             "of the weights and of the random variables");
+  line.whole("--threads", threads, 1, "at most so many threads compute");
+  line.whole("--train-size", train_size, 1, "train on the first N points; default: all");
+  line.whole("--valid-size", valid_size, 1, "validate on the first N points; default: all");
+  line.whole("--test-size", test_size, 1, "test on the first N points; default: all");
+  line.text("--log", log, "FILE", "write a JSON object a line for every epoch");
+  line.flag("--log-minibatches", log_minibatches, "and one for every minibatch");
+  line.text("--save", save, "FILE.npz", "write the parameters");
+  line.text("--load", load, "FILE.npz", "start from these parameters");
+  line.choice("--progress", progress, {"auto", "on", "off"}, "a progress line; auto: on a terminal");
+}
+
+void check_writable(const std::string& option, const std::string& path) {
+  const std::filesystem::path file(path);
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  check(!std::filesystem::is_directory(file), "{} is {}, which is a folder, and must be a file", option,
+        path);
+  check(std::filesystem::is_directory(folder), "{} is {}, but there is no folder {}", option, path,
+        folder.string());
+  check(::access(folder.c_str(), W_OK) == 0, "{} is {}, but the folder {} cannot be written to", option, path,
+        folder.string());
+}
+
+int run(const std::string& program, int argc, const char* const* argv,
+        void (*body)(int, const char* const*)) {
+  try {
+    body(argc, argv);
+    return 0;
+  } catch (const Error& e) {
+    fmt::print(stderr, "{}: {}\n", program, e.what());
+    return 2;
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "{}: {}\n", program, e.what());
+    return 1;
+  }
+}
+
+}  // namespace damo::apps

@@ -1,0 +1,114 @@
+// Trains two denoising autoencoders on MNIST, one on clean inputs and one with a corruption of 30 %, and
+// draws their filters (tutorial "Denoising Autoencoders (dA)").
+#include "models/dA.h"
+
+#include <filesystem>
+#include <limits>
+
+#include "apps/command_line.h"
+#include "apps/log.h"
+#include "apps/session.h"
+#include "apps/terminal.h"
+#include "core/check.h"
+#include "models/numpy_mean.h"
+#include "models/sizes.h"
+
+namespace damo::apps {
+namespace {
+
+struct Options {
+  CommonOptions common = {.seed = 123};
+  int training_epochs = 15;
+  double learning_rate = 0.1;
+  int batch_size = 20;
+  std::string output_folder = "dA_plots";
+};
+
+// One autoencoder, in training.
+struct Run {
+  std::unique_ptr<Streams> theano_rng;
+  dA da;
+  Function train;
+  double corruption;
+};
+
+Run make_run(const Options& options, const Shared& train_set_x, double corruption) {
+  RandomState rng(options.common.seed);
+  auto theano_rng = make_streams(options.common.rng, rng);
+  const Var index = lscalar("index");
+  const Var x = matrix("x");
+  const dA da(
+      {.numpy_rng = rng, .theano_rng = theano_rng.get(), .input = x, .n_visible = 28 * 28, .n_hidden = 500});
+  const auto [cost, updates] = da.get_cost_updates(corruption, options.learning_rate);
+  const Function train = function({.inputs = {index},
+                                   .outputs = cost,
+                                   .updates = updates,
+                                   .givens = {{x, minibatch(train_set_x, index, options.batch_size)}},
+                                   .name = "train"});
+  return {std::move(theano_rng), da, train, corruption};
+}
+
+void train(const Run& run, const Options& options, std::int64_t n_train_batches, Terminal& terminal,
+           Log& log) {
+  for (int epoch = 0; epoch < options.training_epochs; ++epoch) {
+    terminal.begin(fmt::format("corruption {}, epoch {}", run.corruption, epoch), n_train_batches);
+    std::vector<double> costs;
+    for (std::int64_t batch = 0; batch < n_train_batches; ++batch) {
+      costs.push_back(run.train(batch));
+      terminal.step(costs.back());
+      if (log.minibatches())
+        log.write({{"phase", "train"},
+                   {"corruption", run.corruption},
+                   {"epoch", epoch},
+                   {"minibatch", batch},
+                   {"cost", costs.back()}});
+    }
+    const double cost = numpy_mean(costs);
+    terminal.say(fmt::format("Training epoch {}, cost  {}", epoch, cost));
+    log.write({{"phase", "train"}, {"corruption", run.corruption}, {"epoch", epoch}, {"cost", cost}});
+  }
+}
+
+void program(int argc, const char* const* argv) {
+  Options options;
+  CommandLine line("dA", "Trains denoising autoencoders on MNIST, without corruption and with 30 %.");
+  line.whole("--training-epochs", options.training_epochs, 0, "epochs of each autoencoder");
+  line.real("--learning-rate", options.learning_rate, 0, std::numeric_limits<double>::max(),
+            "of gradient descent");
+  line.whole("--batch-size", options.batch_size, 1, "examples in a minibatch");
+  line.text("--output-folder", options.output_folder, "DIR", "where the pictures of the filters go");
+  options.common.declare(line);
+  if (!line.parse(argc, argv)) return;
+
+  std::error_code failed;
+  std::filesystem::create_directories(options.output_folder, failed);
+  const std::string clean_picture = options.output_folder + "/filters_corruption_0.png";
+  const std::string corrupted_picture = options.output_folder + "/filters_corruption_30.png";
+  check_writable("--output-folder", clean_picture);
+
+  Session session(options.common);
+  const Shared train_set_x = session.load_datasets().train.x;
+  session.check_batch_size(options.batch_size, {train_set_x});
+  const std::int64_t n_train_batches = n_minibatches(train_set_x, options.batch_size);
+  const Run clean = make_run(options, train_set_x, 0.0);
+  const Run corrupted = make_run(options, train_set_x, 0.3);
+  NamedParams params = prefixed("corruption_0.", clean.da.named_params());
+  for (const auto& param : prefixed("corruption_30.", corrupted.da.named_params())) params.push_back(param);
+  session.load(params);
+
+  const Clock clean_time;
+  train(clean, options, n_train_batches, session.terminal, session.log);
+  session.say("The no corruption code for file dA.cpp ran for {:.2f}m", clean_time.seconds() / 60);
+  session.save_filters(clean.da.W, clean_picture);
+
+  const Clock corrupted_time;
+  train(corrupted, options, n_train_batches, session.terminal, session.log);
+  session.say("The 30% corruption code for file dA.cpp ran for {:.2f}m", corrupted_time.seconds() / 60);
+  session.save_filters(corrupted.da.W, corrupted_picture);
+  session.save(params);
+}
+
+}  // namespace
+}  // namespace damo::apps
+
+int main(int argc, char** argv) { return damo::apps::run("dA", argc, argv, damo::apps::program); }

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Fetches the four files of MNIST and checks them: apps/get_mnist.sh [folder]
+# The folder is $DAMO_DATA or ~/.cache/damo/mnist by default. Files that are there and right are kept.
+set -euo pipefail
+folder=${1:-${DAMO_DATA:-$HOME/.cache/damo/mnist}}
+mirrors=(https://ossci-datasets.s3.amazonaws.com/mnist https://storage.googleapis.com/cvdf-datasets/mnist)
+
+# File, sha256 as published, sha256 decompressed: a recompressed copy is as good.
+files=(
+  "train-images-idx3-ubyte.gz
+   440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609
+   ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
+  "train-labels-idx1-ubyte.gz
+   3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c
+   65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
+  "t10k-images-idx3-ubyte.gz
+   8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6
+   0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
+  "t10k-labels-idx1-ubyte.gz
+   f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6
+   ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
+)
+
+fetch() {
+  if command -v curl >/dev/null; then
+    curl --fail --silent --show-error --location --connect-timeout 10 --max-time 300 --output "$2" "$1"
+  elif command -v wget >/dev/null; then
+    wget --quiet --tries 1 --timeout 20 --output-document "$2" "$1"
+  else
+    echo "get_mnist: neither curl nor wget is installed" >&2
+    return 1
+  fi
+}
+
+# is_right FILE SHA256 SHA256_DECOMPRESSED
+is_right() {
+  [[ $(sha256sum <"$1") == "$2"* ]] || [[ $(gzip -dc <"$1" 2>/dev/null | sha256sum) == "$3"* ]]
+}
+
+# get NAME SHA256 SHA256_DECOMPRESSED
+get() {
+  local path=$folder/$1 mirror
+  if [[ -f $path ]] && is_right "$path" "$2" "$3"; then return 0; fi
+  for mirror in "${mirrors[@]}"; do
+    echo "get_mnist: $mirror/$1"
+    if ! fetch "$mirror/$1" "$path.part"; then
+      echo "get_mnist: this mirror failed" >&2
+    elif ! is_right "$path.part" "$2" "$3"; then
+      echo "get_mnist: this mirror's file has another checksum" >&2
+    else
+      mv "$path.part" "$path"
+      return 0
+    fi
+    rm -f "$path.part"
+  done
+  echo "get_mnist: no mirror has $1" >&2
+  return 1
+}
+
+mkdir -p "$folder"
+for file in "${files[@]}"; do
+  read -r -d '' name packed unpacked <<<"$file" || true
+  get "$name" "$packed" "$unpacked"
+done
+echo "get_mnist: MNIST is in $folder"

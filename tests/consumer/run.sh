@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Builds and runs a project that uses Damo: tests/consumer/run.sh find_package|pkg_config|add_subdirectory
+# The first two use an installed copy of build/release (or $DAMO_BUILD) and need no CMake cache of ours.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+way=${1:?expected find_package, pkg_config or add_subdirectory}
+build=${DAMO_BUILD:-$root/build/release}
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+if [[ $way != add_subdirectory ]]; then
+  cmake --install "$build" --prefix "$work/installed" >/dev/null
+  # It must work wherever it is moved to, and know nothing of where it was made.
+  mv "$work/installed" "$work/damo"
+  for path in "$root" "$work/installed"; do
+    if grep -rlaF "$path" "$work/damo"; then
+      echo "the installed files above name $path, expected no path of the build" >&2
+      exit 1
+    fi
+  done
+fi
+
+case $way in
+  find_package)
+    cmake -G Ninja -S "$here" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/damo" -DCMAKE_BUILD_TYPE=Release
+    cmake --build "$work/build"
+    ;;
+  add_subdirectory)
+    # Unoptimized, for a quick build.
+    cmake -G Ninja -S "$here" -B "$work/build" -DDAMO_SOURCE="$root" -DCMAKE_BUILD_TYPE=None
+    cmake --build "$work/build" --target consumer
+    ;;
+  pkg_config)
+    pc=$(find "$work/damo" -name damo.pc)
+    flags=$(PKG_CONFIG_PATH=$(dirname "$pc") pkg-config --cflags --libs damo)
+    echo "pkg-config: $flags"
+    mkdir "$work/build"
+    # shellcheck disable=SC2086  # the flags are words
+    "${CXX:-c++}" -std=c++20 "$here/main.cpp" $flags -o "$work/build/consumer"
+    ;;
+  *)
+    echo "unknown way $way, expected find_package, pkg_config or add_subdirectory" >&2
+    exit 2
+    ;;
+esac
+"$work/build/consumer"

@@ -1,0 +1,116 @@
+#include <doctest/doctest.h>
+
+#include "core/function.h"
+#include "ops/ops.h"
+#include "tests/expect.h"
+
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+
+namespace {
+std::atomic<bool> counting = false;
+std::atomic<long> allocations = 0;
+}  // namespace
+
+// malloc itself is counted, not only operator new. The sanitizers bring their own: there nothing is counted.
+#if defined(__GLIBC__) && !defined(DAMO_SANITIZED)
+
+namespace {
+void count() {
+  if (counting) ++allocations;
+}
+}  // namespace
+
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+
+void* malloc(std::size_t n) {
+  count();
+  return __libc_malloc(n);
+}
+void* calloc(std::size_t n, std::size_t size) {
+  count();
+  return __libc_calloc(n, size);
+}
+void* realloc(void* p, std::size_t n) {
+  count();
+  return __libc_realloc(p, n);
+}
+void* memalign(std::size_t alignment, std::size_t n) {
+  count();
+  return __libc_memalign(alignment, n);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t n) {
+  count();
+  return __libc_memalign(alignment, n);
+}
+int posix_memalign(void** p, std::size_t alignment, std::size_t n) {
+  count();
+  *p = __libc_memalign(alignment, n);
+  return *p == nullptr ? ENOMEM : 0;
+}
+}
+
+TEST_CASE("the count counts") {
+  allocations = 0;
+  counting = true;
+  damo::Tensor::zeros({100}, damo::float32);
+  counting = false;
+  CHECK(allocations > 0);
+}
+
+#endif
+
+using namespace damo;
+
+namespace {
+
+template <class F>
+long allocations_of(F f) {
+  allocations = 0;
+  counting = true;
+  f();
+  counting = false;
+  return allocations;
+}
+
+}  // namespace
+
+TEST_CASE("a training step allocates nothing once it is warm") {
+  const FloatXScope scope(float32);
+  const Shared data = shared(test::random({200, 30}, float32, 1), "data");
+  const Shared labels = shared(test::random({200}, float32, 2, 0, 10), "labels");
+  const Shared W = shared(test::random({30, 10}, float32, 3), "W"), b = shared(Tensor::zeros({10}, float32), "b");
+  const Var x = matrix("x"), y = ivector("y"), index = lscalar("index");
+  RandomStreams streams(1);
+  const Var mask = streams.binomial({.size = {x.shape(0), x.shape(1)}, .n = 1, .p = 0.7, .dtype = float32});
+  const Var p = softmax(dot(mask * x, W) + b);
+  const Var cost = -mean(log(p)[{arange(y.shape(0)), y}]);
+  const Vars g = grad(cost, {W, b});
+  const Function train = function({.inputs = {index},
+                                   .updates = {{W, W - 0.1 * g[0]}, {b, b - 0.1 * g[1]}},
+                                   .givens = {{x, data[slice(index * 20, (index + 1) * 20)]},
+                                              {y, cast(labels, int32)[slice(index * 20, (index + 1) * 20)]}}});
+  const Tensor indices[] = {Tensor(0), Tensor(1), Tensor(2)};
+  for (const Tensor& i : indices) train.call(&i, 1);
+  CHECK(allocations_of([&] {
+          for (const Tensor& i : indices) train.call(&i, 1);
+        }) == 0);
+
+  // The same with its cost as an output, called as the tutorials call it.
+  const Function step = function({.inputs = {index},
+                                  .outputs = cost,
+                                  .updates = {{W, W - 0.1 * g[0]}, {b, b - 0.1 * g[1]}},
+                                  .givens = {{x, data[slice(index * 20, (index + 1) * 20)]},
+                                             {y, cast(labels, int32)[slice(index * 20, (index + 1) * 20)]}}});
+  double total = 0;
+  for (int i = 0; i < 5; ++i) total += double(step(i));
+  CHECK(allocations_of([&] {
+          for (int i = 0; i < 5; ++i) total += double(step(i));
+        }) == 0);
+  CHECK(total > 0);
+}

@@ -1,0 +1,272 @@
+#include "ops/rules.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <set>
+
+#include "core/walk.h"
+#include "ops/ops.h"
+#include "tests/expect.h"
+#include "tests/oracle.h"
+#include "tests/support.h"
+
+using namespace damo;
+
+namespace {
+
+/// Every rule of FAST_RUN and of grad that is written as a pattern, and those that are functions.
+std::vector<Rule> all_rules(bool patterns) {
+  std::vector<Rule> rules;
+  std::set<std::string> names;
+  const auto take = [&](const Rule& r) {
+    if (r.before.is_set() == patterns && names.insert(r.name).second) rules.push_back(r);
+  };
+  for (const Phase& phase : default_rewrites())
+    for (const Rule& r : phase.rules) take(r);
+  for (const Rule& r : stabilizing_rules()) take(r);
+  return rules;
+}
+
+/// The expression with its wildcards replaced by variables of one dtype and rank, rebuilt by the operators
+/// themselves: literals take the dtype of the operand beside them, as in a user's code.
+Var instance(const Var& pattern, VarMap<Var>& by, DType dtype, int ndim) {
+  const Node& node = pattern.node();
+  if (node.kind == Node::Kind::input) {
+    Var& v = by[pattern];
+    if (!v.is_set()) v = variable(test::unknown(dtype, ndim), node.name);
+    return v;
+  }
+  if (node.kind == Node::Kind::constant) return constant(node.value.astype(node.weak ? dtype : node.value.dtype()));
+  Vars inputs;
+  for (const Var& x : node.inputs) inputs.push_back(instance(x, by, dtype, ndim));
+  return apply(node.op, std::move(inputs));
+}
+
+struct Sides {
+  Var before, after;
+  Vars x;
+};
+
+Sides sides(const Rule& r, DType dtype, int ndim) {
+  VarMap<Var> by;
+  Sides s{instance(r.before, by, dtype, ndim), instance(r.after, by, dtype, ndim), {}};
+  for (const auto& [wildcard, v] : by) s.x.push_back(v);
+  return s;
+}
+
+}  // namespace
+
+TEST_CASE("there are rules, each with a name of its own") {
+  std::multiset<std::string> names;
+  for (const Phase& phase : default_rewrites()) {
+    CHECK_FALSE(phase.name.empty());
+    for (const Rule& r : phase.rules) names.insert(r.name);
+    for (const Pass& p : phase.passes) names.insert(p.name);
+  }
+  CHECK(names.size() > 10);
+  for (const std::string& name : names) {
+    INFO(name);
+    CHECK(names.count(name) == 1);
+    CHECK_FALSE(name.empty());
+  }
+}
+
+TEST_CASE("both sides of every rule agree where they are finite, and no finite value is lost") {
+  for (const Rule& r : all_rules(true))
+    for (const DType dtype : {float32, float64})
+      for (const double range : {1., 3., 50.}) {
+        INFO(r.name, " ", to_string(dtype), ", operands up to ", range);
+        const Sides s = sides(r, dtype, 2);
+        VarMap<Tensor> values;
+        for (const Var& v : s.x)
+          values.emplace(v, test::random({20, 25}, dtype, static_cast<std::uint32_t>(values.size() + 1), -range, range));
+        const std::vector<Tensor> y = test::oracle({s.before, s.after}, values);
+        REQUIRE(y[0].shape() == y[1].shape());
+        CHECK(y[0].dtype() == y[1].dtype());
+        const std::vector<double> before = y[0].to_vector<double>(), after = y[1].to_vector<double>();
+        // Each node of both sides is rounded: some units of the largest number on the way, which is at least 1.
+        const double tolerance = test::ulps(dtype, 8);
+        std::size_t lost = 0, wrong = 0, freed = 0;
+        for (std::size_t i = 0; i < before.size(); ++i) {
+          if (!std::isfinite(before[i])) {
+            if (std::isfinite(after[i])) ++freed;
+          } else if (!std::isfinite(after[i])) {
+            ++lost;
+          } else if (r.kind == Rule::Kind::exact || std::abs(before[i]) < 10) {
+            // Beyond 10, the left side of a finite rule has lost digits that the right side keeps.
+            const double conditioning = r.kind == Rule::Kind::finite ? std::exp(std::min(std::abs(before[i]), 10.)) : 1;
+            if (!(std::abs(after[i] - before[i]) <= tolerance * conditioning * std::max(1., std::abs(before[i])))) ++wrong;
+          }
+        }
+        CHECK(lost == 0);
+        CHECK(wrong == 0);
+        if (r.kind == Rule::Kind::exact) CHECK(freed == 0);
+      }
+}
+
+TEST_CASE("every rule that may turn NaN or Inf into a number does so somewhere") {
+  for (const Rule& r : all_rules(true)) {
+    if (r.kind != Rule::Kind::finite) continue;
+    INFO(r.name);
+    const Sides s = sides(r, float32, 1);
+    bool freed = false, better = false;
+    for (const double sign : {-1., 1.}) {
+      VarMap<Tensor> values;
+      for (const Var& v : s.x) values.emplace(v, test::tensor(float32, {4}, {sign * 30, sign * 95, sign * 120, sign * 300}));
+      const std::vector<Tensor> y = test::oracle({s.before, s.after}, values);
+      for (std::size_t i = 0; i < 4; ++i) {
+        const double before = y[0].to_vector<double>()[i], after = y[1].to_vector<double>()[i];
+        if (!std::isfinite(before) && std::isfinite(after)) freed = true;
+        if (std::isfinite(before) && before != after) better = true;
+      }
+    }
+    CHECK((freed || better));
+  }
+}
+
+TEST_CASE("every rule fires, for both dtypes and every rank, and then no more") {
+  for (const Rule& r : all_rules(true))
+    for (const DType dtype : {float32, float64})
+      for (const int ndim : {0, 1, 2, 3}) {
+        INFO(r.name, " ", to_string(dtype), " of rank ", ndim);
+        // softmax has no scalars.
+        VarMap<Var> by;
+        Sides s;
+        if (test::error_of([&] { s = sides(r, dtype, ndim); }) != "no error") {
+          CHECK(ndim == 0);
+          continue;
+        }
+        Trace trace;
+        const Vars now = rewrite({s.before}, {r}, {.trace = &trace});
+        CHECK(trace.size() >= 1);
+        CHECK(equal_computations(now, {s.after}));
+        CHECK(same(rewrite(now, {r})[0], now[0]));
+      }
+}
+
+TEST_CASE("every rule fires in a function of its whole phase, which keeps the value") {
+  for (const Rule& r : all_rules(true)) {
+    INFO(r.name);
+    const Sides s = sides(r, float64, 2);
+    const Function f = function({.inputs = std::vector<In>(s.x.begin(), s.x.end()), .outputs = s.before});
+    CHECK_FALSE(f.trace().empty());
+    test::Tensors values;
+    for (const Var& v : s.x) {
+      static_cast<void>(v);
+      values.push_back(test::random({3, 4}, float64, static_cast<std::uint32_t>(values.size() + 1), .1, 1));
+    }
+    const std::vector<double> fast = Tensor(f.call(values.data(), values.size())).to_vector<double>();
+    const std::vector<double> plain = test::evaluate(s.before, s.x, values, Mode::FAST_COMPILE).to_vector<double>();
+    for (std::size_t i = 0; i < fast.size(); ++i) CHECK(fast[i] == doctest::Approx(plain[i]).epsilon(1e-14));
+  }
+}
+
+// The rules and passes that no pattern can say, each by what it is for.
+
+namespace {
+
+struct Case {
+  std::string rule;
+  test::Build build;
+  std::vector<Sizes> shapes;
+};
+
+Shared weights() {
+  static const Shared W = shared(test::random({4, 3}, float64, 9), "W");
+  return W;
+}
+
+const std::vector<Case>& cases() {
+  static const std::vector<Case> all = {
+      {"constant", [](const Vars& x) { return x[0] + exp(constant(Tensor{1., 2.}.astype(float64))); }, {{3, 2}}},
+      {"dimshuffles", [](const Vars& x) { return x[0].T().dimshuffle({'x', 1, 0}) + 1; }, {{3, 2}}},
+      {"dimshuffles", [](const Vars& x) { return tanh(x[0].T().T()); }, {{3, 2}}},
+      {"transpose_dot", [](const Vars& x) { return dot(x[0], x[1]).T(); }, {{3, 2}, {2, 4}}},
+      {"transpose_dot", [](const Vars& x) { return dot(dot(x[0], x[1]), x[2]).T(); }, {{3, 2}, {2, 4}, {4, 5}}},
+      {"unused_alloc",
+       [](const Vars& x) { return x[0] * alloc(x[1], {x[0].shape(0), x[0].shape(1)}); },
+       {{3, 2}, {2}}},
+      {"unused_alloc", [](const Vars& x) { return grad(sum(sqr(x[0])), x[0]); }, {{3, 2}}},
+      {"slice_lift", [](const Vars&) { return cast(weights(), float32)[slice(1, 3)]; }, {}},
+      {"slice_lift", [](const Vars&) { return (weights() * 2 + 1)[{slice(1, 3), slice(none, none, -1)}]; }, {}},
+      {"add_dot", [](const Vars& x) { return weights() - 0.5 * dot(x[0], x[1]); }, {{4, 2}, {2, 3}}},
+      {"add_dot", [](const Vars& x) { return 0.5 * (dot(x[0], x[1]) - weights()) + x[2]; }, {{4, 2}, {2, 3}, {4, 3}}},
+      {"fuse", [](const Vars& x) { return tanh(x[0] * 2 + x[1]) * sigmoid(x[0]) - 1; }, {{3, 2}, {2}}},
+      {"fuse", [](const Vars& x) { return switch_(x[0] > 0, exp(-x[0]), x[1]) / mean(sqr(x[0])); }, {{3, 2}, {}}},
+  };
+  return all;
+}
+
+/// The rule or pass of that name applied to v; an empty Var if there is none.
+Var applied(const std::string& name, const Var& v, Trace& trace) {
+  for (const Phase& phase : default_rewrites()) {
+    for (const Rule& r : phase.rules)
+      if (r.name == name) return rewrite({v}, {r}, {.trace = &trace})[0];
+    for (const Pass& p : phase.passes)
+      if (p.name == name) return p.run({v}, trace)[0];
+  }
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("the rules and passes that are functions fire on their example and keep its value") {
+  std::set<std::string> seen;
+  for (const Case& c : cases()) {
+    INFO(c.rule);
+    seen.insert(c.rule);
+    Vars x;
+    test::Tensors values;
+    for (const Sizes& shape : c.shapes) {
+      x.push_back(variable(test::unknown(float64, shape.size()), "x" + std::to_string(x.size())));
+      values.push_back(test::random(shape, float64, static_cast<std::uint32_t>(values.size() + 1)));
+    }
+    const Var y = c.build(x);
+    Trace trace, again;
+    const Var now = applied(c.rule, y, trace);
+    REQUIRE(now.is_set());
+    CHECK_FALSE(trace.empty());
+    CHECK(now.type() == y.type());
+    CHECK(equal_computations({applied(c.rule, now, again)}, {now}));
+    CHECK(again.empty());
+    // A folded constant, and a sum in another order, may differ in the last place.
+    test::check_close(test::evaluate(now, x, values, Mode::FAST_COMPILE), test::evaluate(y, x, values, Mode::FAST_COMPILE),
+                      test::ulps(float64, 2), test::ulps(float64, 2), c.rule);
+  }
+  // What is new needs an example.
+  std::set<std::string> functions;
+  for (const Rule& r : all_rules(false)) functions.insert(r.name);
+  for (const Phase& phase : default_rewrites())
+    for (const Pass& p : phase.passes) functions.insert(p.name);
+  CHECK(functions == seen);
+}
+
+TEST_CASE("products are accumulated into what they are added to") {
+  const Var x = dmatrix("x"), y = dmatrix("y"), lr = dscalar("lr");
+  const Shared W = shared(test::random({3, 4}, float64, 1), "W");
+  const Var g = dot(x.T(), y);
+  const auto products = [&](const Var& next) {
+    const Function f = function({.inputs = {x, y, lr}, .updates = {{W, next}}, .on_unused_input = OnUnusedInput::ignore});
+    int n = 0;
+    for (const Firing& firing : f.trace()) n += firing.rule == "add_dot" ? 1 : 0;
+    return n;
+  };
+  CHECK(products(W - lr * g) == 1);
+  CHECK(products(W - lr * (g + dot(tanh(y).T(), x).T())) == 1);
+  CHECK(products(W - g * 0.1) == 1);
+  CHECK(products(W + g) == 1);
+  CHECK(products(0.9 * W - lr * g) == 1);
+  CHECK(products(W - lr * tanh(g)) == 0);
+  CHECK(products(W * g) == 0);
+}
+
+TEST_CASE("a chain of elementwise operations is one step") {
+  const Var x = dmatrix("x"), y = dvector("y");
+  const Function f = function({.inputs = {x, y}, .outputs = tanh(x * 2 + y) * sigmoid(x) - 1});
+  CHECK(toposort(f.outputs()).size() <= 5);  // x, y, the literals, the chain
+  const Function g = function({.inputs = {x, y}, .outputs = tanh(x * 2 + y) * sigmoid(x) - 1, .exclude = {"fuse"}});
+  CHECK(toposort(g.outputs()).size() > 5);
+  const Tensor a = test::random({5, 6}, float64, 1), b = test::random({6}, float64, 2);
+  CHECK(identical(Tensor(f(a, b)), Tensor(g(a, b))));
+}
