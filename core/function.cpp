@@ -200,13 +200,13 @@ Update::Update(const Shared& v, const Arg& new_value) : variable(v), value(conve
 Given::Given(const Var& v, const Arg& by) : variable(v), replacement(by.is_literal() ? by.var(v.dtype()) : by.var()) {}
 
 const Tensor& Values::operator[](std::size_t i) const {
-  check(i < tensors_.size(), "output {} was asked for, but the function returns {}", i, tensors_.size());
-  return tensors_[i];
+  check(i < size_, "output {} was asked for, but the function returns {}", i, size_);
+  return begin()[i];
 }
 
 const Tensor& Values::only() const {
-  check(tensors_.size() == 1, "a single value was asked for, but the function returns {}", tensors_.size());
-  return tensors_[0];
+  check(size_ == 1, "a single value was asked for, but the function returns {}", size_);
+  return *begin();
 }
 
 Values Function::call(const Tensor* values, std::size_t n) const {

@@ -73,9 +73,10 @@ struct FunctionArgs {
 class Values {
  public:
   Values() = default;
-  explicit Values(std::vector<Tensor> tensors) : tensors_(std::move(tensors)) {}
+  explicit Values(Tensor tensor) : one_(std::move(tensor)), size_(1) {}
+  explicit Values(std::vector<Tensor> tensors) : many_(std::move(tensors)), size_(many_.size()) {}
 
-  std::size_t size() const { return tensors_.size(); }
+  std::size_t size() const { return size_; }
   const Tensor& operator[](std::size_t i) const;  ///< throws Error if there is no output i
   operator Tensor() const { return only(); }      ///< throws Error unless there is exactly one output
   operator double() const { return only().item<double>(); }
@@ -83,12 +84,14 @@ class Values {
   T item() const {
     return only().template item<T>();
   }
-  auto begin() const { return tensors_.begin(); }
-  auto end() const { return tensors_.end(); }
+  const Tensor* begin() const { return many_.empty() ? &one_ : many_.data(); }
+  const Tensor* end() const { return begin() + size_; }
 
  private:
   const Tensor& only() const;
-  std::vector<Tensor> tensors_;
+  Tensor one_;                ///< the only output, which costs no allocation
+  std::vector<Tensor> many_;
+  std::size_t size_ = 0;
 };
 
 struct Keyword {

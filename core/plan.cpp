@@ -4,6 +4,7 @@
 #include <cstring>
 #include <map>
 #include <set>
+#include <utility>
 
 namespace damo {
 namespace {
@@ -233,6 +234,7 @@ Values Plan::run() {
   write_back();
   for (BoundInput& in : inputs_) in.held = Tensor();
   stale_ = false;
+  if (outputs_.size() == 1) return Values(std::exchange(outputs_[0], Tensor()));
   return Values(std::move(outputs_));
 }
 

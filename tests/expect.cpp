@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <random>
 
@@ -16,11 +19,14 @@ std::string error_of(const std::function<void()>& f, Here here) {
     f();
   } catch (const Error& e) {
     std::string message = e.what();
-    const std::string place = at(here.line, here.file);
-    // Not followed by a further digit.
-    const std::size_t found = message.find(place), end = found + place.size();
-    if (found != std::string::npos && (end == message.size() || message[end] < '0' || message[end] > '9'))
-      message.replace(found, place.size(), "at HERE");
+    constexpr int most_lines = 4;
+    for (int line = here.line; line < here.line + most_lines; ++line) {
+      const std::string place = at(line, here.file);
+      const std::size_t found = message.find(place), end = found + place.size();
+      // Not the begin of a longer number.
+      if (found == std::string::npos || (end < message.size() && std::isdigit(message[end]) != 0)) continue;
+      return message.replace(found, place.size(), "at HERE");
+    }
     return message;
   }
   return "no error";
@@ -82,8 +88,14 @@ Tensor evaluate(const Var& output, const Vars& inputs, const Tensors& values, Mo
   return f.call(values.data(), values.size());
 }
 
+std::uint32_t n_random(std::uint32_t n) {
+  const char* times = std::getenv("DAMO_FUZZ");
+  return times == nullptr ? n : n * static_cast<std::uint32_t>(std::max(1, std::atoi(times)));
+}
+
 double ulps(DType dtype, double n) {
-  return n * (dtype == float32 ? std::numeric_limits<float>::epsilon() : std::numeric_limits<double>::epsilon());
+  return n *
+         (dtype == float32 ? std::numeric_limits<float>::epsilon() : std::numeric_limits<double>::epsilon());
 }
 
 namespace {
@@ -127,7 +139,8 @@ void expect_op(const OpRow& row) {
       Tensors values;
       for (const Sizes& shape : shapes) {
         what += " " + to_string(shape);
-        values.push_back(random(shape, dtype, static_cast<std::uint32_t>(values.size() + 1), row.low, row.high));
+        values.push_back(
+            random(shape, dtype, static_cast<std::uint32_t>(values.size() + 1), row.low, row.high));
         x.push_back(variable(unknown(dtype, shape.size()), "x" + std::to_string(x.size())));
       }
       expect_values(row, x, values, what);

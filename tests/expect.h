@@ -12,7 +12,8 @@ namespace damo::test {
 using Build = std::function<Var(const Vars&)>;
 using Tensors = std::vector<Tensor>;
 
-/// The message of the Error that f throws, or "no error". Where it names the very line of this call, HERE stands.
+/// The message of the Error that f throws, or "no error". Where it names a line of this very statement, HERE
+/// stands.
 std::string error_of(const std::function<void()>& f, Here here = {});
 
 /// "at tests/core/function_test.cpp:14": how a message names the caller's line.
@@ -37,11 +38,14 @@ std::vector<Layout> layouts(const Tensor& t);
 /// The value of `output` in a function of `inputs`.
 Tensor evaluate(const Var& output, const Vars& inputs, const Tensors& values, Mode mode = Mode::FAST_RUN);
 
+/// How many random cases to try: n, times $DAMO_FUZZ if that is set, for a longer search.
+std::uint32_t n_random(std::uint32_t n);
+
 /// How far two correct computations of one op may be apart: some units in the last place.
 double ulps(DType dtype, double n);
 
-/// A row of a table of ops: built over variables of unknown sizes and compared with the oracle for every list of
-/// shapes, in both float dtypes, in both modes and in all layouts; its gradient with finite differences.
+/// A row of a table of ops: built over variables of unknown sizes and compared with the oracle for every list
+/// of shapes, in both float dtypes, in both modes and in all layouts; its gradient with finite differences.
 struct OpRow {
   std::string name;
   Build build;

@@ -21,7 +21,9 @@ struct Array {
 
   std::size_t size() const { return static_cast<std::size_t>(shape.product()); }
   double number(std::size_t i) const { return is_float(dtype) ? real[i] : static_cast<double>(whole[i]); }
-  std::int64_t integer(std::size_t i) const { return is_float(dtype) ? static_cast<std::int64_t>(real[i]) : whole[i]; }
+  std::int64_t integer(std::size_t i) const {
+    return is_float(dtype) ? static_cast<std::int64_t>(real[i]) : whole[i];
+  }
   /// Element i := element j of x, converted.
   void assign(std::size_t i, const Array& x, std::size_t j);
   void add(std::size_t i, const Array& x, std::size_t j);

@@ -36,9 +36,12 @@ std::int64_t power(std::int64_t a, std::int64_t b) {
 
 const std::map<std::string, Row>& table() {
   static const std::map<std::string, Row> rows = {
-      {"add", {[](const double* x) { return x[0] + x[1]; }, [](const std::int64_t* x) { return x[0] + x[1]; }}},
-      {"sub", {[](const double* x) { return x[0] - x[1]; }, [](const std::int64_t* x) { return x[0] - x[1]; }}},
-      {"mul", {[](const double* x) { return x[0] * x[1]; }, [](const std::int64_t* x) { return x[0] * x[1]; }}},
+      {"add",
+       {[](const double* x) { return x[0] + x[1]; }, [](const std::int64_t* x) { return x[0] + x[1]; }}},
+      {"sub",
+       {[](const double* x) { return x[0] - x[1]; }, [](const std::int64_t* x) { return x[0] - x[1]; }}},
+      {"mul",
+       {[](const double* x) { return x[0] * x[1]; }, [](const std::int64_t* x) { return x[0] * x[1]; }}},
       {"true_div", {[](const double* x) { return x[0] / x[1]; }}},
       {"int_div",
        {[](const double* x) { return std::floor(x[0] / x[1]); },
@@ -47,7 +50,8 @@ const std::map<std::string, Row>& table() {
        {[](const double* x) { return floor_mod(x[0], x[1]); },
         [](const std::int64_t* x) { return x[1] == 0 ? 0 : x[0] - floor_div(x[0], x[1]) * x[1]; }}},
       {"pow",
-       {[](const double* x) { return std::pow(x[0], x[1]); }, [](const std::int64_t* x) { return power(x[0], x[1]); }}},
+       {[](const double* x) { return std::pow(x[0], x[1]); },
+        [](const std::int64_t* x) { return power(x[0], x[1]); }}},
       {"maximum",
        {[](const double* x) { return std::isnan(x[0]) || x[0] > x[1] ? x[0] : x[1]; },
         [](const std::int64_t* x) { return x[0] > x[1] ? x[0] : x[1]; }}},
@@ -55,11 +59,16 @@ const std::map<std::string, Row>& table() {
        {[](const double* x) { return std::isnan(x[0]) || x[0] < x[1] ? x[0] : x[1]; },
         [](const std::int64_t* x) { return x[0] < x[1] ? x[0] : x[1]; }}},
       {"neg", {[](const double* x) { return -x[0]; }, [](const std::int64_t* x) { return -x[0]; }}},
-      {"abs", {[](const double* x) { return std::abs(x[0]); }, [](const std::int64_t* x) { return x[0] < 0 ? -x[0] : x[0]; }}},
+      {"abs",
+       {[](const double* x) { return std::abs(x[0]); },
+        [](const std::int64_t* x) { return x[0] < 0 ? -x[0] : x[0]; }}},
       {"sgn",
        {[](const double* x) { return sign(x[0]); },
-        [](const std::int64_t* x) -> std::int64_t { return x[0] > 0 ? 1 : x[0] < 0 ? -1 : 0; }}},
-      {"sqr", {[](const double* x) { return x[0] * x[0]; }, [](const std::int64_t* x) { return x[0] * x[0]; }}},
+        [](const std::int64_t* x) -> std::int64_t { return x[0] > 0   ? 1
+                                                           : x[0] < 0 ? -1
+                                                                      : 0; }}},
+      {"sqr",
+       {[](const double* x) { return x[0] * x[0]; }, [](const std::int64_t* x) { return x[0] * x[0]; }}},
       {"exp", {[](const double* x) { return std::exp(x[0]); }}},
       {"expm1", {[](const double* x) { return std::expm1(x[0]); }}},
       {"log", {[](const double* x) { return std::log(x[0]); }}},
@@ -70,26 +79,38 @@ const std::map<std::string, Row>& table() {
       {"cos", {[](const double* x) { return std::cos(x[0]); }}},
       {"tanh", {[](const double* x) { return std::tanh(x[0]); }}},
       {"sigmoid", {[](const double* x) { return 1 / (1 + std::exp(-x[0])); }}},
-      {"softplus", {[](const double* x) { return x[0] > 30 ? x[0] + std::exp(-x[0]) : std::log1p(std::exp(x[0])); }}},
+      {"softplus",
+       {[](const double* x) { return x[0] > 30 ? x[0] + std::exp(-x[0]) : std::log1p(std::exp(x[0])); }}},
       {"eq",
-       {[](const double* x) { return x[0] == x[1] ? 1. : 0.; }, [](const std::int64_t* x) -> std::int64_t { return x[0] == x[1]; }}},
+       {[](const double* x) { return x[0] == x[1] ? 1. : 0.; },
+        [](const std::int64_t* x) -> std::int64_t { return x[0] == x[1]; }}},
       {"neq",
-       {[](const double* x) { return x[0] != x[1] ? 1. : 0.; }, [](const std::int64_t* x) -> std::int64_t { return x[0] != x[1]; }}},
+       {[](const double* x) { return x[0] != x[1] ? 1. : 0.; },
+        [](const std::int64_t* x) -> std::int64_t { return x[0] != x[1]; }}},
       {"lt",
-       {[](const double* x) { return x[0] < x[1] ? 1. : 0.; }, [](const std::int64_t* x) -> std::int64_t { return x[0] < x[1]; }}},
+       {[](const double* x) { return x[0] < x[1] ? 1. : 0.; },
+        [](const std::int64_t* x) -> std::int64_t { return x[0] < x[1]; }}},
       {"le",
-       {[](const double* x) { return x[0] <= x[1] ? 1. : 0.; }, [](const std::int64_t* x) -> std::int64_t { return x[0] <= x[1]; }}},
+       {[](const double* x) { return x[0] <= x[1] ? 1. : 0.; },
+        [](const std::int64_t* x) -> std::int64_t { return x[0] <= x[1]; }}},
       {"gt",
-       {[](const double* x) { return x[0] > x[1] ? 1. : 0.; }, [](const std::int64_t* x) -> std::int64_t { return x[0] > x[1]; }}},
+       {[](const double* x) { return x[0] > x[1] ? 1. : 0.; },
+        [](const std::int64_t* x) -> std::int64_t { return x[0] > x[1]; }}},
       {"ge",
-       {[](const double* x) { return x[0] >= x[1] ? 1. : 0.; }, [](const std::int64_t* x) -> std::int64_t { return x[0] >= x[1]; }}},
+       {[](const double* x) { return x[0] >= x[1] ? 1. : 0.; },
+        [](const std::int64_t* x) -> std::int64_t { return x[0] >= x[1]; }}},
       {"isnan", {[](const double* x) { return std::isnan(x[0]) ? 1. : 0.; }}},
       {"isinf", {[](const double* x) { return std::isinf(x[0]) ? 1. : 0.; }}},
       {"switch",
-       {[](const double* x) { return x[0] != 0 ? x[1] : x[2]; }, [](const std::int64_t* x) { return x[0] != 0 ? x[1] : x[2]; }}},
+       {[](const double* x) { return x[0] != 0 ? x[1] : x[2]; },
+        [](const std::int64_t* x) { return x[0] != 0 ? x[1] : x[2]; }}},
       {"clip",
-       {[](const double* x) { return x[0] < x[1] ? x[1] : x[0] > x[2] ? x[2] : x[0]; },
-        [](const std::int64_t* x) { return x[0] < x[1] ? x[1] : x[0] > x[2] ? x[2] : x[0]; }}},
+       {[](const double* x) { return x[0] < x[1]   ? x[1]
+                                     : x[0] > x[2] ? x[2]
+                                                   : x[0]; },
+        [](const std::int64_t* x) { return x[0] < x[1]   ? x[1]
+                                           : x[0] > x[2] ? x[2]
+                                                         : x[0]; }}},
   };
   return rows;
 }
@@ -126,8 +147,10 @@ bool oracle_elementwise(const OpName& op, const Types& types, const Arrays& x, A
     y = Array(y.dtype, x[0].shape);
     for (std::size_t i = 0; i < y.size(); ++i) {
       // Not through an integer: 0.5 is true.
-      if (y.dtype == DType::bool_) y.whole[i] = x[0].number(i) != 0 ? 1 : 0;
-      else y.assign(i, x[0], i);
+      if (y.dtype == DType::bool_)
+        y.whole[i] = x[0].number(i) != 0 ? 1 : 0;
+      else
+        y.assign(i, x[0], i);
     }
     return true;
   }
@@ -142,11 +165,15 @@ bool oracle_elementwise(const OpName& op, const Types& types, const Arrays& x, A
     std::int64_t whole[3] = {};
     for (std::size_t i = 0; i < x.size(); ++i) {
       const std::size_t p = position_in(x[i], index);
-      if (all_whole) whole[i] = x[i].integer(p);
-      else real[i] = x[i].number(p);
+      if (all_whole)
+        whole[i] = x[i].integer(p);
+      else
+        real[i] = x[i].number(p);
     }
-    if (is_float(y.dtype)) y.real[at] = all_whole ? static_cast<double>(row->second.whole(whole)) : row->second.real(real);
-    else y.whole[at] = all_whole ? row->second.whole(whole) : static_cast<std::int64_t>(row->second.real(real));
+    if (is_float(y.dtype))
+      y.real[at] = all_whole ? static_cast<double>(row->second.whole(whole)) : row->second.real(real);
+    else
+      y.whole[at] = all_whole ? row->second.whole(whole) : static_cast<std::int64_t>(row->second.real(real));
     ++at;
   });
   return true;

@@ -13,8 +13,10 @@ std::vector<std::int64_t> slice_positions(std::optional<std::int64_t> start, std
   if (start && at < 0) at += n;
   std::int64_t end = stop.value_or(step > 0 ? n : -1);
   if (stop && end < 0) end = std::max<std::int64_t>(end + n, -1);
-  if (step > 0) at = std::max<std::int64_t>(at, 0);
-  else at = std::min(at, n - 1);
+  if (step > 0)
+    at = std::max<std::int64_t>(at, 0);
+  else
+    at = std::min(at, n - 1);
   std::vector<std::int64_t> positions;
   for (; at >= 0 && at < n && (step > 0 ? at < end : at > end); at += step) positions.push_back(at);
   return positions;
@@ -31,7 +33,8 @@ Part basic_part(const OpName& op, const Array& x, const Arrays& inputs, std::siz
   std::vector<std::vector<std::int64_t>> positions;
   std::vector<bool> stays;
   for (int axis = 0; axis < x.shape.size(); ++axis) {
-    const std::string text = axis < static_cast<int>(spec.size()) ? spec[static_cast<std::size_t>(axis)] : ":";
+    const std::string text =
+        axis < static_cast<int>(spec.size()) ? spec[static_cast<std::size_t>(axis)] : ":";
     if (text == "i") {
       const std::int64_t i = inputs[next++].integer(0);
       positions.push_back({i < 0 ? i + x.shape[axis] : i});
@@ -94,10 +97,13 @@ void put(const Part& part, const Array& v, bool adds, Array& y) {
   std::size_t i = 0;
   each_index(part.shape, [&](const Sizes& index) {
     Sizes from(v.shape.size(), 0);
-    for (int a = 0; a < from.size(); ++a) from[a] = v.shape[a] == 1 ? 0 : index[a + index.size() - from.size()];
+    for (int a = 0; a < from.size(); ++a)
+      from[a] = v.shape[a] == 1 ? 0 : index[a + index.size() - from.size()];
     const std::size_t to = part.places[i++], p = position(v.shape, from);
-    if (adds) y.add(to, v, p);
-    else y.assign(to, v, p);
+    if (adds)
+      y.add(to, v, p);
+    else
+      y.assign(to, v, p);
   });
 }
 

@@ -75,8 +75,8 @@ void join(const OpName& op, const Arrays& x, Array& y) {
 }  // namespace
 
 bool oracle_movement(const OpName& op, const Arrays& x, Array& y) {
-  if (op.name == "copy" || op.name == "restretch" || op.name == "zero_grad" || op.name == "disconnected_grad" ||
-      op.name == "grad_clip") {
+  if (op.name == "copy" || op.name == "restretch" || op.name == "zero_grad" ||
+      op.name == "disconnected_grad" || op.name == "grad_clip") {
     const DType dtype = y.dtype;
     y = x[0];
     y.dtype = dtype;

@@ -44,8 +44,10 @@ void reduce(const std::string& name, const Array& x, const std::vector<bool>& go
     if (name == "all" && x.number(i) == 0) y.whole[o] = 0;
     if (extreme && (seen[o] == 0 || beats(largest, x.number(i), x.number(best[o])))) {
       best[o] = i;
-      if (arg) y.whole[o] = seen[o];
-      else y.assign(o, x, i);
+      if (arg)
+        y.whole[o] = seen[o];
+      else
+        y.assign(o, x, i);
     }
     ++seen[o];
     ++i;
@@ -70,7 +72,8 @@ bool oracle_reduction(const OpName& op, const Arrays& x, Array& y) {
       for (std::size_t i = row; i < row + n; ++i) largest = std::max(largest, x[0].real[i]);
       for (std::size_t i = row; i < row + n; ++i) total += std::exp(x[0].real[i] - largest);
       for (std::size_t i = row; i < row + n; ++i)
-        y.real[i] = op.name == "softmax" ? std::exp(x[0].real[i] - largest) / total : x[0].real[i] - largest - std::log(total);
+        y.real[i] = op.name == "softmax" ? std::exp(x[0].real[i] - largest) / total
+                                         : x[0].real[i] - largest - std::log(total);
     }
     return true;
   }
@@ -87,8 +90,10 @@ bool oracle_reduction(const OpName& op, const Arrays& x, Array& y) {
         for (std::int64_t l = 0; l < k; ++l) {
           const auto o = static_cast<std::size_t>(i * n + j), p = static_cast<std::size_t>(i * k + l),
                      q = static_cast<std::size_t>(l * n + j);
-          if (is_float(y.dtype)) y.real[o] += x[0].number(p) * x[1].number(q);
-          else y.whole[o] += x[0].integer(p) * x[1].integer(q);
+          if (is_float(y.dtype))
+            y.real[o] += x[0].number(p) * x[1].number(q);
+          else
+            y.whole[o] += x[0].integer(p) * x[1].integer(q);
         }
     return true;
   }

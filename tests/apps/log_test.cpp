@@ -5,6 +5,7 @@
 #include <fstream>
 #include <limits>
 #include <sstream>
+#include <stdexcept>
 
 #include "tests/expect.h"
 #include "tests/support.h"
@@ -38,6 +39,16 @@ TEST_CASE("without a file nothing is written") {
   apps::Log log("", true);
   CHECK_FALSE(log.minibatches());
   log.write({{"cost", 0.1}});
+}
+
+TEST_CASE("a log that can no longer be written ends the program") {
+  apps::Log log("/dev/full", false);
+  try {
+    log.write({{"cost", 0.1}});
+    FAIL("a full disk was not noticed");
+  } catch (const std::runtime_error& e) {
+    CHECK(std::string(e.what()) == "the log /dev/full cannot be written: No space left on device");
+  }
 }
 
 TEST_CASE("a log that cannot be opened is an error") {

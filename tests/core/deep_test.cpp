@@ -9,8 +9,8 @@
 
 using namespace damo;
 
-// Walks are memoized: a graph in which every node is used twice costs what its nodes cost, not what its 2^60 paths
-// would. And they are iterative: a long chain neither overflows the stack nor takes quadratic time.
+// Walks are memoized: a graph in which every node is used twice costs what its nodes cost, not what its 2^60
+// paths would. And they are iterative: a long chain neither overflows the stack nor takes quadratic time.
 
 namespace {
 
@@ -104,7 +104,8 @@ TEST_CASE("other ways to share: products, minima, two alternating branches") {
   const Values fast = function({.inputs = {x}, .outputs = {cost, g}})(t),
                plain = function({.inputs = {x}, .outputs = {cost, g}, .mode = Mode::FAST_COMPILE})(t);
   CHECK(fast[0].item() == doctest::Approx(plain[0].item()).epsilon(1e-12));
-  for (int i = 0; i < 5; ++i) CHECK(fast[1].at<double>(i) == doctest::Approx(plain[1].at<double>(i)).epsilon(1e-12));
+  for (int i = 0; i < 5; ++i)
+    CHECK(fast[1].at<double>(i) == doctest::Approx(plain[1].at<double>(i)).epsilon(1e-12));
 }
 
 TEST_CASE("a long chain: build, walk, print, destroy") {
@@ -174,5 +175,6 @@ TEST_CASE("a chain of products with its gradient: no product is made twice") {
   const Values a = fast(t), b = plain(t);
   CHECK(a[0].item() == doctest::Approx(b[0].item()).epsilon(1e-10));
   for (int i = 0; i < 3; ++i)
-    for (int j = 0; j < 3; ++j) CHECK(a[1].at<double>(i, j) == doctest::Approx(b[1].at<double>(i, j)).epsilon(1e-10));
+    for (int j = 0; j < 3; ++j)
+      CHECK(a[1].at<double>(i, j) == doctest::Approx(b[1].at<double>(i, j)).epsilon(1e-10));
 }

@@ -62,8 +62,9 @@ TEST_CASE("a single output converts to a tensor or a number") {
   CHECK(total(Tensor{1., 2.}).item<int>() == 3);
   const Function two = function({.inputs = {x}, .outputs = {sum(x), x}});
   CHECK(error_of([&] { static_cast<void>(static_cast<double>(two(Tensor{1.}))); }) != "no error");
-  CHECK(error_of([&] { static_cast<void>(static_cast<double>(function({.inputs = {x}, .outputs = x})(Tensor{1., 2.}))); }) ==
-        "item() needs exactly one element, not a tensor of shape (2,)");
+  CHECK(error_of([&] {
+          static_cast<void>(static_cast<double>(function({.inputs = {x}, .outputs = x})(Tensor{1., 2.})));
+        }) == "item() needs exactly one element, not a tensor of shape (2,)");
   double sum_of_all = 0;
   for (const Tensor& part : two(Tensor{2.})) sum_of_all += part.to_vector<double>()[0];
   CHECK(sum_of_all == 4);
@@ -79,7 +80,8 @@ TEST_CASE("values convert to an input's dtype where nothing is lost, and literal
   CHECK(v[2].item<float>() == .1f);
   CHECK(v[3].item<int>() == 3);
   // int16 into float32, int8 into int32: every value fits.
-  const Values w = g(Tensor{1, 2}.astype(int16), Tensor{-1, 2}.astype(int8), Tensor(true), Tensor(5).astype(int8));
+  const Values w =
+      g(Tensor{1, 2}.astype(int16), Tensor{-1, 2}.astype(int8), Tensor(true), Tensor(5).astype(int8));
   CHECK(w[0].to_vector<int>() == std::vector<int>{1, 2});
   CHECK(w[1].to_vector<int>() == std::vector<int>{-1, 2});
   CHECK(w[2].item() == 1);

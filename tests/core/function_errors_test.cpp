@@ -18,12 +18,17 @@ TEST_CASE("inputs that cannot be inputs") {
   const Shared W = shared(Tensor{1.}, "W");
   CHECK(error_of([&] { function({.inputs = {W}, .outputs = W, .name = "f"}); }) ==
         "function \"f\": W is a shared variable, not a variable that can be an input\n  at HERE");
-  CHECK(error_of([&] { function({.inputs = {x, y}, .outputs = y}); }) ==
-        "function \"<unnamed>\": tanh is an expression or a constant, not a variable that can be an input\n  at HERE");
-  CHECK(error_of([&] { function({.inputs = {x, x}, .outputs = y, .name = "f"}); }) ==
-        "function \"f\": input x stands twice\n  at HERE");
-  CHECK(error_of([&] { function({.inputs = {x, other}, .outputs = y + other, .name = "f"}); }) ==
-        "function \"f\": two inputs are named x\n  at HERE");
+  CHECK(error_of([&] {
+          function({.inputs = {x, y}, .outputs = y});
+        }) ==
+        "function \"<unnamed>\": tanh is an expression or a constant, not a variable that can be an input\n  "
+        "at HERE");
+  CHECK(error_of([&] {
+          function({.inputs = {x, x}, .outputs = y, .name = "f"});
+        }) == "function \"f\": input x stands twice\n  at HERE");
+  CHECK(error_of([&] {
+          function({.inputs = {x, other}, .outputs = y + other, .name = "f"});
+        }) == "function \"f\": two inputs are named x\n  at HERE");
   CHECK(error_of([&] { function({.inputs = {Var()}, .outputs = y, .name = "f"}); }) ==
         "function \"f\": an input is an empty Var\n  at HERE");
   CHECK(error_of([&] { function({.inputs = {x}, .outputs = Var(), .name = "f"}); }) ==
@@ -34,16 +39,20 @@ TEST_CASE("an input that is missing, and one that is not used") {
   const int made = __LINE__ + 1;
   const Var x = matrix("x"), y = matrix("y");
   CHECK(error_of([&] { function({.inputs = {y}, .outputs = x + y, .name = "train"}); }) ==
-        "function \"train\": x, which the outputs or updates depend on, is not among the inputs, and has no value (made " +
+        "function \"train\": x, which the outputs or updates depend on, is not among the inputs, and has no "
+        "value (made " +
             at(made) + ")\n  at HERE");
-  CHECK(error_of([&] { function({.inputs = {x, y}, .outputs = tanh(x), .name = "f"}); }) ==
+  CHECK(error_of([&] {
+          function({.inputs = {x, y}, .outputs = tanh(x), .name = "f"});
+        }) ==
         "function \"f\": no output or update depends on input y: leave it out, or say .on_unused_input = "
         "OnUnusedInput::ignore\n  at HERE");
   const Function f = function({.inputs = {x, y}, .outputs = x * 2, .on_unused_input = OnUnusedInput::ignore});
   CHECK(Tensor(f(Tensor{{1}}, Tensor{{2}})).to_vector<int>() == std::vector<int>{2});
   // An input whose only use a given replaces is not used either.
-  CHECK(error_of([&] { function({.inputs = {x, y}, .outputs = x + y, .givens = {{x, y}}, .name = "f"}); })
-            .starts_with("function \"f\": no output or update depends on input x"));
+  CHECK(error_of([&] {
+          function({.inputs = {x, y}, .outputs = x + y, .givens = {{x, y}}, .name = "f"});
+        }).starts_with("function \"f\": no output or update depends on input x"));
   // An input that only an update uses is used.
   const Shared s = shared(Tensor::zeros({1, 1}, x.dtype()), "s");
   CHECK(error_of([&] { function({.inputs = {x}, .updates = {{s, s + x}}}); }) == "no error");
@@ -54,19 +63,31 @@ TEST_CASE("updates of another type") {
   const Shared W = shared(Tensor::zeros({2, 3}, float32), "W"), n = shared(Tensor(0), "n");
   const Var d = W.astype(float64);
   const int made = __LINE__ - 1;
-  CHECK(error_of([&] { function({.updates = {{W, d}}, .name = "train"}); }) ==
-        "function \"train\": the update of W has another type\n  float32 (2, 3)   W\n  float64 (2, 3)   its new value\n  " +
+  CHECK(error_of([&] {
+          function({.updates = {{W, d}}, .name = "train"});
+        }) ==
+        "function \"train\": the update of W has another type\n  float32 (2, 3)   W\n  float64 (2, 3)   its "
+        "new value\n  " +
             at(made) + "\n  at HERE");
-  CHECK(error_of([&] { function({.updates = {{W, sum(W, {.axis = 0})}}, .name = "f"}); })
-            .starts_with("function \"f\": the update of W has another type\n  float32 (2, 3)   W\n  float32 (3,)   its new value"));
-  CHECK(error_of([&] { function({.updates = {{W, W.T()}}, .name = "f"}); })
-            .starts_with("function \"f\": the update of W has another type\n  float32 (2, 3)   W\n  float32 (3, 2)   its new value"));
-  CHECK(error_of([&] { function({.updates = {{W, W + 1}, {W, W + 2}}, .name = "f"}); }) ==
-        "function \"f\": W is updated twice\n  at HERE");
+  CHECK(error_of([&] {
+          function({.updates = {{W, sum(W, {.axis = 0})}}, .name = "f"});
+        })
+            .starts_with("function \"f\": the update of W has another type\n  float32 (2, 3)   W\n  float32 "
+                         "(3,)   its new value"));
+  CHECK(error_of([&] {
+          function({.updates = {{W, W.T()}}, .name = "f"});
+        })
+            .starts_with("function \"f\": the update of W has another type\n  float32 (2, 3)   W\n  float32 "
+                         "(3, 2)   its new value"));
+  CHECK(error_of([&] {
+          function({.updates = {{W, W + 1}, {W, W + 2}}, .name = "f"});
+        }) == "function \"f\": W is updated twice\n  at HERE");
   // A literal takes the variable's dtype, if it can.
   function({.updates = {{n, 5}}})();
   CHECK(n.get_value().item<int>() == 5);
-  CHECK(error_of([&] { function({.updates = {{n, 3.5}}}); }) == "3.5 cannot stand where int64 is expected\n  at HERE");
+  CHECK(error_of([&] {
+          function({.updates = {{n, 3.5}}});
+        }) == "3.5 cannot stand where int64 is expected\n  at HERE");
 }
 
 TEST_CASE("an update whose size only the call knows") {
@@ -74,8 +95,11 @@ TEST_CASE("an update whose size only the call knows") {
   const Shared W = shared(Tensor::full({2, 3}, float32, 1), "W");
   const int made = __LINE__ + 1;
   const Function f = function({.inputs = {x}, .updates = {{W, x * 2}}, .name = "f"});
-  CHECK(error_of([&] { f(Tensor::zeros({2, 4}, float32)); }) ==
-        "function \"f\": the update of W has another size\n  float32 (2, 3)   W\n  float32 (2, 4)   its new value\n  " +
+  CHECK(error_of([&] {
+          f(Tensor::zeros({2, 4}, float32));
+        }) ==
+        "function \"f\": the update of W has another size\n  float32 (2, 3)   W\n  float32 (2, 4)   its new "
+        "value\n  " +
             at(made));
   CHECK(W.get_value().to_vector<int>() == std::vector<int>(6, 1));
   f(Tensor::full({2, 3}, float32, 3));
@@ -85,13 +109,20 @@ TEST_CASE("an update whose size only the call knows") {
 TEST_CASE("givens of another type") {
   const Var x = fmatrix("x"), v = fvector("v"), d = dmatrix("d");
   const int made = __LINE__ - 1;
-  CHECK(error_of([&] { function({.inputs = {v}, .outputs = tanh(x), .givens = {{x, v}}, .name = "f"}); }) ==
-        "function \"f\": the given for x has another type\n  float32 (?, ?)   x\n  float32 (?,)   its replacement\n  " +
+  CHECK(error_of([&] {
+          function({.inputs = {v}, .outputs = tanh(x), .givens = {{x, v}}, .name = "f"});
+        }) ==
+        "function \"f\": the given for x has another type\n  float32 (?, ?)   x\n  float32 (?,)   its "
+        "replacement\n  " +
             at(made) + "\n  at HERE");
-  CHECK(error_of([&] { function({.inputs = {d}, .outputs = tanh(x), .givens = {{x, d}}, .name = "f"}); })
-            .starts_with("function \"f\": the given for x has another type\n  float32 (?, ?)   x\n  float64 (?, ?)"));
-  CHECK(error_of([&] { function({.inputs = {d}, .outputs = tanh(x), .givens = {{x, x + 1}, {x, x + 2}}, .name = "f"}); }) ==
-        "function \"f\": x is given twice\n  at HERE");
+  CHECK(error_of([&] {
+          function({.inputs = {d}, .outputs = tanh(x), .givens = {{x, d}}, .name = "f"});
+        })
+            .starts_with(
+                "function \"f\": the given for x has another type\n  float32 (?, ?)   x\n  float64 (?, ?)"));
+  CHECK(error_of([&] {
+          function({.inputs = {d}, .outputs = tanh(x), .givens = {{x, x + 1}, {x, x + 2}}, .name = "f"});
+        }) == "function \"f\": x is given twice\n  at HERE");
 }
 
 // Calling a function.
@@ -102,18 +133,24 @@ TEST_CASE("values that do not fit an input") {
   const Tensor good = Tensor::zeros({2, 3}, float32);
   CHECK(error_of([&] { f(); }) == "function \"f\": input x is missing");
   CHECK(error_of([&] { f(good, 1, 1, 1); }) == "function \"f\" takes 3 inputs, not 4");
-  CHECK(error_of([&] { f({{"x", good}, {"lr", 1}}); }) == "function \"f\" has no input lr: its inputs are x, n, k");
+  CHECK(error_of([&] {
+          f({{"x", good}, {"lr", 1}});
+        }) == "function \"f\" has no input lr: its inputs are x, n, k");
   CHECK(error_of([&] { f({{"x", good}, {"x", good}}); }) == "function \"f\": input x is given twice");
   CHECK(error_of([&] { f({{"n", 1}}); }) == "function \"f\": input x is missing");
-  CHECK(error_of([&] { f(Tensor::zeros({2, 3}, float64)); }) ==
+  CHECK(error_of([&] {
+          f(Tensor::zeros({2, 3}, float64));
+        }) ==
         "function \"f\": input x is float32 (?, ?), the value is float64 (2, 3): convert it with astype");
-  CHECK(error_of([&] { f(Tensor::zeros({2, 3}, int32)); }) ==
-        "function \"f\": input x is float32 (?, ?), the value is int32 (2, 3): convert it with astype");
+  CHECK(error_of([&] {
+          f(Tensor::zeros({2, 3}, int32));
+        }) == "function \"f\": input x is float32 (?, ?), the value is int32 (2, 3): convert it with astype");
   CHECK(error_of([&] { f(Tensor::zeros({6}, float32)); }) ==
         "function \"f\": input x is float32 (?, ?), the value is float32 (6,)");
   CHECK(error_of([&] { f(1); }) == "function \"f\": input x is float32 (?, ?), the value is int64 ()");
-  CHECK(error_of([&] { f(good, 3.5); }) ==
-        "function \"f\": input n is int32 (), the value is float64 (): a float does not convert to an integer");
+  CHECK(
+      error_of([&] { f(good, 3.5); }) ==
+      "function \"f\": input n is int32 (), the value is float64 (): a float does not convert to an integer");
   CHECK(error_of([&] { f(good, 1, 300); }) ==
         "function \"f\": input k is int8 (), the value is int64 (): the value does not fit");
   CHECK(error_of([&] { f(good, Tensor(std::vector<std::int64_t>{1}, {})); }) ==
@@ -130,9 +167,11 @@ TEST_CASE("a value whose sizes differ from those declared") {
   const Var r = row("r", float32), known = variable(Type(float32, {2, 3}), "known");
   const Function f = function({.inputs = {r, known}, .outputs = r + known, .name = "f"});
   const Tensor good = Tensor::zeros({2, 3}, float32);
-  CHECK(error_of([&] { f(good, good); }) == "function \"f\": input r is float32 (1, ?), the value is float32 (2, 3)");
-  CHECK(error_of([&] { f(Tensor::zeros({1, 3}, float32), Tensor::zeros({3, 3}, float32)); }) ==
-        "function \"f\": input known is float32 (2, 3), the value is float32 (3, 3)");
+  CHECK(error_of([&] { f(good, good); }) ==
+        "function \"f\": input r is float32 (1, ?), the value is float32 (2, 3)");
+  CHECK(error_of([&] {
+          f(Tensor::zeros({1, 3}, float32), Tensor::zeros({3, 3}, float32));
+        }) == "function \"f\": input known is float32 (2, 3), the value is float32 (3, 3)");
   CHECK(Tensor(f(Tensor::zeros({1, 3}, float32), good)).shape() == Sizes{2, 3});
 }
 
@@ -152,9 +191,11 @@ TEST_CASE("a failed call leaves every variable as it was, and the function usabl
   const auto value_of = [](const Shared& s) { return s.get_value(); };
   const Tensor W0 = value_of(W), n0 = value_of(n), state = value_of(streams.states()[0]);
   const auto untouched = [&] {
-    return identical(value_of(W), W0) && identical(value_of(n), n0) && identical(value_of(streams.states()[0]), state);
+    return identical(value_of(W), W0) && identical(value_of(n), n0) &&
+           identical(value_of(streams.states()[0]), state);
   };
-  const Tensor good = Tensor::full({2, 4}, float32, 1), labels = Tensor{0, 3}.astype(int32), wrong = Tensor{0, 4}.astype(int32);
+  const Tensor good = Tensor::full({2, 4}, float32, 1), labels = Tensor{0, 3}.astype(int32),
+               wrong = Tensor{0, 4}.astype(int32);
   const Function g = function({.inputs = {p, y, c},
                                .outputs = p[{arange(y.shape(0)), y}] + c,
                                .updates = {{W, W * 2 + u}, {n, n + 1}}});

@@ -14,24 +14,30 @@ std::vector<double> numbers(const Tensor& t) { return t.to_vector<double>(); }
 
 TEST_CASE("a given stands in the place of an input, a variable or an inner node") {
   const Var x = dvector("x"), z = dvector("z");
-  const Shared s = shared(Tensor{1., 2.}.astype(float64), "s"), other = shared(Tensor{10., 20.}.astype(float64), "other");
+  const Shared s = shared(Tensor{1., 2.}.astype(float64), "s"),
+               other = shared(Tensor{10., 20.}.astype(float64), "other");
   const Var inner = x * 2, y = inner + s;
   const Tensor t = Tensor{3., 4.};
-  CHECK(numbers(function({.inputs = {z}, .outputs = y, .givens = {{x, z + 1}}})(t)) == std::vector<double>{9, 12});
-  CHECK(numbers(function({.inputs = {x}, .outputs = y, .givens = {{s, other}}})(t)) == std::vector<double>{16, 28});
-  CHECK(numbers(function({.inputs = {z}, .outputs = y, .givens = {{inner, z}}})(t)) == std::vector<double>{4, 6});
+  CHECK(numbers(function({.inputs = {z}, .outputs = y, .givens = {{x, z + 1}}})(t)) ==
+        std::vector<double>{9, 12});
+  CHECK(numbers(function({.inputs = {x}, .outputs = y, .givens = {{s, other}}})(t)) ==
+        std::vector<double>{16, 28});
+  CHECK(numbers(function({.inputs = {z}, .outputs = y, .givens = {{inner, z}}})(t)) ==
+        std::vector<double>{4, 6});
   CHECK(numbers(function({.outputs = y, .givens = {{x, s}}})()) == std::vector<double>{3, 6});
   CHECK(numbers(function({.outputs = y, .givens = {{x, constant(Tensor{1., 1.}.astype(float64))}}})()) ==
         std::vector<double>{3, 4});
-  CHECK(numbers(function({.inputs = {z}, .outputs = {x}, .givens = {{x, z}}})(t)) == std::vector<double>{3, 4});
+  CHECK(numbers(function({.inputs = {z}, .outputs = {x}, .givens = {{x, z}}})(t)) ==
+        std::vector<double>{3, 4});
 }
 
 TEST_CASE("a number may be given") {
   const Var x = dscalar("x"), n = lscalar("n");
   const Function f = function({.outputs = x * n, .givens = {{x, 2.5}, {n, 4}}});
   CHECK(double(f()) == 10);
-  CHECK(error_of([&] { function({.outputs = n + 1, .givens = {{n, 2.5}}}); }) ==
-        "2.5 cannot stand where int64 is expected\n  at HERE");
+  CHECK(error_of([&] {
+          function({.outputs = n + 1, .givens = {{n, 2.5}}});
+        }) == "2.5 cannot stand where int64 is expected\n  at HERE");
 }
 
 TEST_CASE("givens apply to updates as well, not to the variables updated") {
@@ -48,7 +54,8 @@ TEST_CASE("givens are applied at once, not one after the other") {
   CHECK(double(swap(5, 3)) == -2);
   const Function chain = function({.inputs = {y, z}, .outputs = x + 100 * y, .givens = {{x, y * 2}, {y, z}}});
   CHECK(double(chain(5, 3)) == 310);
-  const Function backwards = function({.inputs = {y, z}, .outputs = x + 100 * y, .givens = {{y, z}, {x, y * 2}}});
+  const Function backwards =
+      function({.inputs = {y, z}, .outputs = x + 100 * y, .givens = {{y, z}, {x, y * 2}}});
   CHECK(double(backwards(5, 3)) == 310);
   const Function itself = function({.inputs = {x}, .outputs = x * 2, .givens = {{x, x + 1}}});
   CHECK(double(itself(5)) == 12);
@@ -73,7 +80,8 @@ TEST_CASE("the tutorials' minibatches: a symbolic slice of a shared variable") {
                                           {y, ints[slice(index * batch, (index + 1) * batch)]}}});
   const Tensor all = data.get_value();
   for (const int i : {0, 4, 1, 3, 5}) {
-    const std::int64_t begin = std::min<std::int64_t>(i * batch, 83), end = std::min<std::int64_t>((i + 1) * batch, 83);
+    const std::int64_t begin = std::min<std::int64_t>(i * batch, 83),
+                       end = std::min<std::int64_t>((i + 1) * batch, 83);
     const Values v = f(i);
     INFO("minibatch ", i);
     CHECK(v[0].to_vector<float>() == all.slice(0, begin, end).to_vector<float>());

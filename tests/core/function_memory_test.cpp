@@ -47,8 +47,24 @@ TEST_CASE("what leaves a function shares no memory with an input, a variable, a 
   const Var c = constant(doubles({{5., 6.}, {7., 8.}}));
   const Tensor t = doubles({{9., 10.}, {11., 12.}});
   const Var y = x * 2;
-  const Vars all = {x, x.T(), x[0], x[slice(none, none, -1)], x.flatten(), x.reshape({4}), s,      s.T(), s[1],
-                    c, c.T(), c[0], x.dimshuffle({0, 'x', 1}),  y,           y.T(),          y[0],   y,     addbroadcast(x[{slice(0, 1)}], {0})};
+  const Vars all = {x,
+                    x.T(),
+                    x[0],
+                    x[slice(none, none, -1)],
+                    x.flatten(),
+                    x.reshape({4}),
+                    s,
+                    s.T(),
+                    s[1],
+                    c,
+                    c.T(),
+                    c[0],
+                    x.dimshuffle({0, 'x', 1}),
+                    y,
+                    y.T(),
+                    y[0],
+                    y,
+                    addbroadcast(x[{slice(0, 1)}], {0})};
   const Function f = function({.inputs = {x}, .outputs = all});
   const Values first = f(t);
   std::vector<std::vector<double>> want;
@@ -70,9 +86,10 @@ TEST_CASE("what leaves a function shares no memory with an input, a variable, a 
 TEST_CASE("no input is written") {
   const Var x = dmatrix("x"), y = dmatrix("y");
   const Shared s = shared(Tensor::zeros({2, 2}, float64), "s");
-  const Function f = function({.inputs = {x, y},
-                               .outputs = {tanh(exp(x)) + y, set_subtensor(x[0], 0), inc_subtensor(y[{slice(none, none), 1}], 5), -x},
-                               .updates = {{s, x - 0.1 * dot(x, y)}}});
+  const Function f = function(
+      {.inputs = {x, y},
+       .outputs = {tanh(exp(x)) + y, set_subtensor(x[0], 0), inc_subtensor(y[{slice(none, none), 1}], 5), -x},
+       .updates = {{s, x - 0.1 * dot(x, y)}}});
   const Tensor a = test::random({2, 2}, float64, 1), b = test::random({2, 2}, float64, 2);
   const Tensor a0 = a.copy(), b0 = b.copy();
   f(a, b);
@@ -84,7 +101,8 @@ TEST_CASE("no input is written") {
 TEST_CASE("no constant is written") {
   const Tensor value = doubles({{1., 2.}, {3., 4.}});
   const Var c = constant(value), x = dmatrix("x");
-  const Function f = function({.inputs = {x}, .outputs = {exp(c) + x, set_subtensor(c[0], x[0]), c - 0.1 * dot(x, x)}});
+  const Function f =
+      function({.inputs = {x}, .outputs = {exp(c) + x, set_subtensor(c[0], x[0]), c - 0.1 * dot(x, x)}});
   const Tensor t = doubles({{1., 1.}, {1., 1.}});
   const Values first = f(t), second = f(t);
   for (std::size_t i = 0; i < 3; ++i) CHECK(identical(first[i], second[i]));
@@ -111,7 +129,8 @@ TEST_CASE("views keep what they show alive") {
   // The transpose of a computed array, while other arrays come and go.
   const Var a = exp(x), view = a.T()[slice(none, none, 2)];
   const Var busy = tanh(tanh(tanh(x + 1) * 2) * 3);
-  const Function f = function({.inputs = {x}, .outputs = {dot(busy, view.T()), view + 0}, .mode = Mode::FAST_COMPILE});
+  const Function f =
+      function({.inputs = {x}, .outputs = {dot(busy, view.T()), view + 0}, .mode = Mode::FAST_COMPILE});
   const Function g = function({.inputs = {x}, .outputs = {dot(busy, view.T()), view + 0}});
   const Tensor t = test::random({5, 5}, float64, 1);
   const Values v = f(t), w = g(t);
@@ -121,5 +140,6 @@ TEST_CASE("views keep what they show alive") {
       CHECK(w[1].at<double>(i, j) == v[1].at<double>(i, j));
     }
   for (int i = 0; i < 5; ++i)
-    for (int j = 0; j < 3; ++j) CHECK(v[0].at<double>(i, j) == doctest::Approx(w[0].at<double>(i, j)).epsilon(1e-13));
+    for (int j = 0; j < 3; ++j)
+      CHECK(v[0].at<double>(i, j) == doctest::Approx(w[0].at<double>(i, j)).epsilon(1e-13));
 }

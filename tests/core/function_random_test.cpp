@@ -23,7 +23,8 @@ TEST_CASE("a random variable is drawn once per call, and its state advances") {
 TEST_CASE("two random variables are two streams, and a seed gives the same numbers again") {
   const auto draw = [](std::uint32_t seed) {
     RandomStreams streams(seed);
-    const Var u = streams.uniform({.size = {4}, .dtype = float64}), v = streams.uniform({.size = {4}, .dtype = float64});
+    const Var u = streams.uniform({.size = {4}, .dtype = float64}),
+              v = streams.uniform({.size = {4}, .dtype = float64});
     const Function f = function({.outputs = {u, v}});
     f();
     return f();
@@ -37,7 +38,8 @@ TEST_CASE("two random variables are two streams, and a seed gives the same numbe
 
 TEST_CASE("only the function that uses a variable advances its state") {
   RandomStreams streams(1);
-  const Var u = streams.uniform({.size = {3}, .dtype = float64}), v = streams.uniform({.size = {3}, .dtype = float64});
+  const Var u = streams.uniform({.size = {3}, .dtype = float64}),
+            v = streams.uniform({.size = {3}, .dtype = float64});
   const std::vector<Shared>& states = streams.states();
   REQUIRE(states.size() == 2);
   const Tensor u0 = states[0].get_value(), v0 = states[1].get_value();
@@ -74,10 +76,13 @@ TEST_CASE("an explicit update of a state wins over the default") {
 TEST_CASE("the size of a draw follows another array") {
   for (const bool mrg : {false, true}) {
     std::unique_ptr<Streams> streams;
-    if (mrg) streams = std::make_unique<MRG_RandomStreams>(1);
-    else streams = std::make_unique<RandomStreams>(1);
+    if (mrg)
+      streams = std::make_unique<MRG_RandomStreams>(1);
+    else
+      streams = std::make_unique<RandomStreams>(1);
     const Var x = fmatrix("x");
-    const Var mask = streams->binomial({.size = {x.shape(0), x.shape(1)}, .n = 1, .p = 0.7, .dtype = float32});
+    const Var mask =
+        streams->binomial({.size = {x.shape(0), x.shape(1)}, .n = 1, .p = 0.7, .dtype = float32});
     const Function f = function({.inputs = {x}, .outputs = mask * x});
     for (const std::int64_t n : {20, 1, 0, 20}) {
       const Tensor y = f(Tensor::full({n, 50}, float32, 2));
@@ -109,7 +114,8 @@ TEST_CASE("a mask enters the cost and its gradient as one draw") {
     // dcost/dW = h^T mask
     const Tensor want = function({.outputs = dot(log(sigmoid(constant(t))).T(), constant(v[1]))})();
     for (int i = 0; i < 5; ++i)
-      for (int j = 0; j < 5; ++j) CHECK(v[2].at<double>(i, j) == doctest::Approx(want.at<double>(i, j)).epsilon(1e-12));
+      for (int j = 0; j < 5; ++j)
+        CHECK(v[2].at<double>(i, j) == doctest::Approx(want.at<double>(i, j)).epsilon(1e-12));
   }
   CHECK(f.updated().size() == 1);
 }

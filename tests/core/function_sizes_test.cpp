@@ -32,7 +32,8 @@ TEST_CASE("batches of 20, 1, 0, 20 and more in one function") {
   std::uint32_t seed = 10;
   for (const std::int64_t n : {20, 1, 0, 20, 20, 3, 50, 1, 1, 0, 0, 7}) {
     INFO("a batch of ", n);
-    const Tensor x = test::random({n, 6}, float32, seed++), y = test::random({n}, float32, seed++, 0, 4).astype(int32);
+    const Tensor x = test::random({n, 6}, float32, seed++),
+                 y = test::random({n}, float32, seed++, 0, 4).astype(int32);
     const Values got = net.f(x, y), want = net.compiled()(x, y);
     for (std::size_t i = 0; i < want.size(); ++i) {
       INFO("output ", i);
@@ -52,7 +53,8 @@ TEST_CASE("a row does not depend on the batch that it stands in") {
   const Function f = function({.inputs = {x}, .outputs = {softmax(tanh(x) * 3), sum(exp(x), {.axis = 1})}});
   const Tensor all = test::random({37, 19}, float32, 5, -4, 4);
   const Values whole = f(all);
-  for (const auto& [begin, end] : std::vector<std::pair<int, int>>{{0, 1}, {1, 2}, {3, 20}, {36, 37}, {0, 36}}) {
+  for (const auto& [begin, end] :
+       std::vector<std::pair<int, int>>{{0, 1}, {1, 2}, {3, 20}, {36, 37}, {0, 36}}) {
     INFO("rows ", begin, " to ", end);
     const Values part = f(all.slice(0, begin, end));
     CHECK(identical(part[0], whole[0].slice(0, begin, end)));
@@ -62,14 +64,16 @@ TEST_CASE("a row does not depend on the batch that it stands in") {
 
 TEST_CASE("symbolic bounds: negative, past the end, crossing") {
   const Var x = dvector("x"), a = lscalar("a"), b = lscalar("b");
-  const Function f = function({.inputs = {x, a, b}, .outputs = {x[slice(a, b)], x[slice(a, b)] * 2, sum(x[slice(a, b)])}});
+  const Function f =
+      function({.inputs = {x, a, b}, .outputs = {x[slice(a, b)], x[slice(a, b)] * 2, sum(x[slice(a, b)])}});
   std::vector<double> elements(10);
   for (std::size_t i = 0; i < 10; ++i) elements[i] = static_cast<double>(i);
   const Tensor t(elements);
   for (int i = -12; i <= 12; ++i)
     for (int j = -12; j <= 12; ++j) {
       // Python: a negative bound counts from the end; then both are clipped.
-      const int begin = std::min(std::max(i < 0 ? i + 10 : i, 0), 10), end = std::min(std::max(j < 0 ? j + 10 : j, 0), 10);
+      const int begin = std::min(std::max(i < 0 ? i + 10 : i, 0), 10),
+                end = std::min(std::max(j < 0 ? j + 10 : j, 0), 10);
       std::vector<double> want;
       for (int k = begin; k < end; ++k) want.push_back(k);
       INFO(i, ":", j);
@@ -105,7 +109,8 @@ TEST_CASE("sizes that depend on computed values") {
 TEST_CASE("an update after sizes that depend on computed values") {
   const Shared s = shared(Tensor{3., 1., 2.}.astype(float64), "s");
   const Var k = argmax(s);
-  const Function f = function({.outputs = s[slice(k, none)], .updates = {{s, s[slice(none, none, -1)] + sum(s[slice(k, none)])}}});
+  const Function f = function(
+      {.outputs = s[slice(k, none)], .updates = {{s, s[slice(none, none, -1)] + sum(s[slice(k, none)])}}});
   CHECK(Tensor(f()).to_vector<double>() == std::vector<double>{3, 1, 2});
   CHECK(s.get_value().to_vector<double>() == std::vector<double>{8, 7, 9});
   CHECK(Tensor(f()).to_vector<double>() == std::vector<double>{9});

@@ -112,8 +112,8 @@ TEST_CASE("two variables with the same new value") {
 
 TEST_CASE("a variable's new value: an input, a constant, a number, a part of another variable") {
   const Var x = dvector("x");
-  const Shared a = shared(doubles({1., 2.}), "a"), b = shared(doubles({0., 0.}), "b"), n = shared(doubles({5.})[0], "n"),
-               m = shared(doubles({{1., 2.}, {3., 4.}}), "m");
+  const Shared a = shared(doubles({1., 2.}), "a"), b = shared(doubles({0., 0.}), "b"),
+               n = shared(doubles({5.})[0], "n"), m = shared(doubles({{1., 2.}, {3., 4.}}), "m");
   const Function f = function({.inputs = {x}, .updates = {{a, x}, {b, m[1]}, {n, 7}}});
   const Tensor given = doubles({8., 9.});
   f(given);
@@ -138,12 +138,14 @@ TEST_CASE("the live value of a variable, passed as an input of a function that u
 }
 
 TEST_CASE("updates write into the variable's memory") {
-  const Shared W = shared(test::random({30, 20}, float64, 1), "W"), b = shared(test::random({20}, float64, 2), "b");
+  const Shared W = shared(test::random({30, 20}, float64, 1), "W"),
+               b = shared(test::random({20}, float64, 2), "b");
   const void *const at_W = memory(W), *const at_b = memory(b);
   const Var x = dmatrix("x");
   const Var cost = sum(sqr(tanh(dot(x, W) + b)));
   const Vars g = grad(cost, {W, b});
-  const Function train = function({.inputs = {x}, .outputs = cost, .updates = {{W, W - 0.01 * g[0]}, {b, b - 0.01 * g[1]}}});
+  const Function train =
+      function({.inputs = {x}, .outputs = cost, .updates = {{W, W - 0.01 * g[0]}, {b, b - 0.01 * g[1]}}});
   double before = train(test::random({5, 30}, float64, 3));
   for (int i = 0; i < 5; ++i) {
     const double now = train(test::random({5, 30}, float64, 3));
@@ -165,7 +167,8 @@ TEST_CASE("a tied weight is updated once, from both of its uses") {
   train(t);
   const std::vector<double> now = value(W);
   // W enters through two products: the sums may be taken in another order.
-  for (std::size_t i = 0; i < now.size(); ++i) CHECK(now[i] == doctest::Approx(old[i] - 0.1 * g[i]).epsilon(1e-13));
+  for (std::size_t i = 0; i < now.size(); ++i)
+    CHECK(now[i] == doctest::Approx(old[i] - 0.1 * g[i]).epsilon(1e-13));
 }
 
 TEST_CASE("a float literal or a scalar takes part in a float32 update without changing its dtype") {
@@ -197,12 +200,16 @@ TEST_CASE("accumulation in the tutorials' ways of writing it") {
     CHECK(memory(W) == at);
     return value(W);
   };
-  CHECK(run([](const Shared& W, const Var& g) { return W - 0.5 * g; }) == std::vector<double>{-4, -8, -7, -16});
-  CHECK(run([](const Shared& W, const Var& g) { return W - g * 0.5; }) == std::vector<double>{-4, -8, -7, -16});
+  CHECK(run([](const Shared& W, const Var& g) { return W - 0.5 * g; }) ==
+        std::vector<double>{-4, -8, -7, -16});
+  CHECK(run([](const Shared& W, const Var& g) { return W - g * 0.5; }) ==
+        std::vector<double>{-4, -8, -7, -16});
   CHECK(run([](const Shared& W, const Var& g) { return W + g; }) == std::vector<double>{11, 22, 23, 44});
   CHECK(run([](const Shared& W, const Var& g) { return g + W; }) == std::vector<double>{11, 22, 23, 44});
   CHECK(run([](const Shared& W, const Var& g) { return g - W; }) == std::vector<double>{9, 18, 17, 36});
-  CHECK(run([](const Shared& W, const Var& g) { return W - 0.25 * (g + g); }) == std::vector<double>{-4, -8, -7, -16});
-  CHECK(run([](const Shared& W, const Var& g) { return 0.5 * W + g; }) == std::vector<double>{10.5, 21, 21.5, 42});
+  CHECK(run([](const Shared& W, const Var& g) { return W - 0.25 * (g + g); }) ==
+        std::vector<double>{-4, -8, -7, -16});
+  CHECK(run([](const Shared& W, const Var& g) { return 0.5 * W + g; }) ==
+        std::vector<double>{10.5, 21, 21.5, 42});
   CHECK(run([](const Shared& W, const Var& g) { return W + g * W; }) == std::vector<double>{11, 42, 63, 164});
 }

@@ -15,7 +15,9 @@ using damo::test::error_of;
 namespace {
 
 template <class A, class B>
-concept Comparable = requires(A a, B b) { a == b; };
+concept Comparable = requires(A a, B b) {
+  a == b;
+};
 
 static_assert(!Comparable<Var, Var>, "x == y would read as eq(x, y)");
 static_assert(!Comparable<Shared, Shared>);
@@ -31,14 +33,15 @@ TEST_CASE("variables have the dtype and rank of their constructor") {
     int ndim;
   };
   const DType X = floatX();
-  const Row table[] = {{scalar("v"), X, 0},        {vector("v"), X, 1},         {matrix("v"), X, 2},
-                       {tensor3("v"), X, 3},       {tensor4("v"), X, 4},        {bscalar("v"), int8, 0},
-                       {iscalar("v"), int32, 0},   {lscalar("v"), int64, 0},    {fscalar("v"), float32, 0},
-                       {dscalar("v"), float64, 0}, {bvector("v"), int8, 1},     {ivector("v"), int32, 1},
-                       {lvector("v"), int64, 1},   {fvector("v"), float32, 1},  {dvector("v"), float64, 1},
-                       {bmatrix("v"), int8, 2},    {imatrix("v"), int32, 2},    {lmatrix("v"), int64, 2},
-                       {fmatrix("v"), float32, 2}, {dmatrix("v"), float64, 2},  {matrix("v", bool_), bool_, 2},
-                       {vector("v", uint8), uint8, 1}};
+  const Row table[] = {
+      {scalar("v"), X, 0},           {vector("v"), X, 1},        {matrix("v"), X, 2},
+      {tensor3("v"), X, 3},          {tensor4("v"), X, 4},       {bscalar("v"), int8, 0},
+      {iscalar("v"), int32, 0},      {lscalar("v"), int64, 0},   {fscalar("v"), float32, 0},
+      {dscalar("v"), float64, 0},    {bvector("v"), int8, 1},    {ivector("v"), int32, 1},
+      {lvector("v"), int64, 1},      {fvector("v"), float32, 1}, {dvector("v"), float64, 1},
+      {bmatrix("v"), int8, 2},       {imatrix("v"), int32, 2},   {lmatrix("v"), int64, 2},
+      {fmatrix("v"), float32, 2},    {dmatrix("v"), float64, 2}, {matrix("v", bool_), bool_, 2},
+      {vector("v", uint8), uint8, 1}};
   for (const Row& row : table) {
     INFO(to_string(row.v.type()));
     CHECK(row.v.dtype() == row.dtype);

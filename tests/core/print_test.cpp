@@ -48,7 +48,8 @@ TEST_CASE("debugprint writes the graph as a tree, a node met again by its letter
         " |  |  |-x [D]\n"
         " |  |-exp 'e' [C] (above)\n"
         " |-x [D]\n");
-  CHECK(debugprint({tanh(e), e}, {.types = false}) == "tanh [A]\n |-exp 'e' [B]\n    |-x [C]\nexp 'e' [B] (above)\n");
+  CHECK(debugprint({tanh(e), e}, {.types = false}) ==
+        "tanh [A]\n |-exp 'e' [B]\n    |-x [C]\nexp 'e' [B] (above)\n");
 }
 
 TEST_CASE("leaves are written by name, value and kind; outputs of one node by number") {
@@ -93,7 +94,8 @@ TEST_CASE("a function is printed after rewriting, with its outputs and new value
         "  |     |-x [D]\n"
         "  |     |-2. [E]\n"
         "  |-x [D]\n");
-  const Function update = function({.inputs = {x, y}, .updates = {{W, W + dot(x.T(), y)}}, .name = "accumulate"});
+  const Function update =
+      function({.inputs = {x, y}, .updates = {{W, W + dot(x.T(), y)}}, .name = "accumulate"});
   CHECK(debugprint(update, {.types = false}) ==
         "new value of W\n"
         " add_dot [A]\n"
@@ -136,5 +138,6 @@ TEST_CASE("to_dot is the graph in Graphviz's language") {
   CHECK(gradient.find("fillcolor=mistyrose") != std::string::npos);
   CHECK(gradient.find("fillcolor=lightgrey") != std::string::npos);
   const Function f = function({.inputs = {x}, .updates = {{s, s + x}}, .name = "f"});
-  CHECK(to_dot(f).find("out0 [label=\"new value of quoted \\\"s\\\"\", shape=plaintext]") != std::string::npos);
+  CHECK(to_dot(f).find("out0 [label=\"new value of quoted \\\"s\\\"\", shape=plaintext]") !=
+        std::string::npos);
 }

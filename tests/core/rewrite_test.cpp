@@ -80,7 +80,8 @@ TEST_CASE("literals of a rule take the dtype of the operand beside them") {
 
 TEST_CASE("a rule fires only if dtype, rank and stretched axes stay the same") {
   const Rule to_x = rule("first", a() + b(), a());
-  const Var x = matrix("x", float32), d = matrix("d", float64), v = vector("v", float32), r = row("r", float32);
+  const Var x = matrix("x", float32), d = matrix("d", float64), v = vector("v", float32),
+            r = row("r", float32);
   CHECK(same(once(x + v, to_x), x));
   CHECK_FALSE(fires(v + x, rule("first", sub(a(), b()) + 0, a())));
   CHECK_FALSE(fires(r - x, rule("first of difference", a() - b(), a())));

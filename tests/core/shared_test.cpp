@@ -24,10 +24,12 @@ TEST_CASE("a shared variable has its tensor's dtype, rank and sizes") {
   CHECK(x.type().shape == Sizes{-1, -1});
 
   CHECK(error_of([] { shared(Tensor()); }) == "a shared variable needs a value, not an empty Tensor");
-  CHECK(error_of([] { shared(Tensor::zeros({2, 3}, float32), "b", {.broadcastable = {true, false}}); }) ==
-        "shared: axis 0 has size 2, only an axis of size 1 can be broadcastable");
-  CHECK(error_of([] { shared(Tensor::zeros({2, 3}, float32), "b", {.broadcastable = {true}}); }) ==
-        "shared: broadcastable has 1 entries for a tensor of shape (2, 3)");
+  CHECK(error_of([] {
+          shared(Tensor::zeros({2, 3}, float32), "b", {.broadcastable = {true, false}});
+        }) == "shared: axis 0 has size 2, only an axis of size 1 can be broadcastable");
+  CHECK(error_of([] {
+          shared(Tensor::zeros({2, 3}, float32), "b", {.broadcastable = {true}});
+        }) == "shared: broadcastable has 1 entries for a tensor of shape (2, 3)");
   CHECK(error_of([] { Shared(matrix("x")); }) == "x is not a shared variable");
 }
 
@@ -62,12 +64,16 @@ TEST_CASE("set_value keeps the memory's address") {
 
 TEST_CASE("set_value of another dtype, rank or size is an error that names the cure") {
   const Shared s = shared(Tensor::zeros({2, 2}, float32), "s");
-  CHECK(error_of([&] { s.set_value(Tensor::zeros({2, 2}, float64)); }) ==
-        "set_value of s: it holds float32 (2, 2), the new value is float64 (2, 2)");
+  CHECK(error_of([&] {
+          s.set_value(Tensor::zeros({2, 2}, float64));
+        }) == "set_value of s: it holds float32 (2, 2), the new value is float64 (2, 2)");
   CHECK(error_of([&] { s.set_value(Tensor::zeros({2}, float32)); }) ==
         "set_value of s: it holds float32 (2, 2), the new value is float32 (2,)");
-  CHECK(error_of([&] { s.set_value(Tensor::zeros({3, 2}, float32)); }) ==
-        "set_value of s: it holds float32 (2, 2), the new value is float32 (3, 2): other sizes need a variable made "
+  CHECK(error_of([&] {
+          s.set_value(Tensor::zeros({3, 2}, float32));
+        }) ==
+        "set_value of s: it holds float32 (2, 2), the new value is float32 (3, 2): other sizes need a "
+        "variable made "
         "with shared(value, name, {.resizable = true})");
   CHECK(error_of([&] { s.set_value(Tensor()); }) == "set_value of s: the tensor is empty");
   CHECK(s.get_value().to_vector<int>() == std::vector<int>(4, 0));

@@ -51,9 +51,13 @@ TEST_CASE("a tensor is made of nested lists, vectors, numbers and sizes") {
 }
 
 TEST_CASE("what cannot be a tensor is an error") {
-  CHECK(error_of([] { Tensor{{1, 2}, {3}}; }) == "the nested lists are ragged: 1 items where 2 were expected");
+  CHECK(error_of([] {
+          Tensor{{1, 2}, {3}};
+        }) == "the nested lists are ragged: 1 items where 2 were expected");
   CHECK(error_of([] { Tensor{{1, 2}, 3}; }) == "the nested lists are ragged: a number beside a list");
-  CHECK(error_of([] { Tensor(std::vector<double>{1, 2, 3}, {2, 2}); }) == "3 values do not fill the shape (2, 2)");
+  CHECK(error_of([] {
+          Tensor(std::vector<double>{1, 2, 3}, {2, 2});
+        }) == "3 values do not fill the shape (2, 2)");
   CHECK(error_of([] { Tensor::zeros({2, -1}, float32); }) == "a tensor cannot have the shape (2, ?)");
 }
 
@@ -141,7 +145,8 @@ TEST_CASE("conversions are NumPy's") {
   CHECK(t.astype(int32).to_vector<int>() == std::vector<int>{-1, 0, 2, 300});
   CHECK(t.astype(uint8).to_vector<int>() == std::vector<int>{255, 0, 2, 44});
   CHECK(t.astype(bool_).to_vector<int>() == std::vector<int>{1, 0, 1, 1});
-  CHECK(Tensor(std::vector<std::int64_t>{129, -129}).astype(int8).to_vector<int>() == std::vector<int>{-127, 127});
+  CHECK(Tensor(std::vector<std::int64_t>{129, -129}).astype(int8).to_vector<int>() ==
+        std::vector<int>{-127, 127});
   const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
   CHECK(Tensor(std::vector<double>{nan, inf}).astype(int64).to_vector<std::int64_t>() ==
         std::vector<std::int64_t>(2, std::numeric_limits<std::int64_t>::min()));

@@ -9,7 +9,7 @@ using damo::test::error_of;
 
 TEST_CASE("a dtype has NumPy's name and size") {
   const std::vector<std::pair<DType, std::pair<std::string, int>>> table = {
-      {bool_, {"bool", 1}}, {int8, {"int8", 1}},   {int16, {"int16", 2}},     {int32, {"int32", 4}},
+      {bool_, {"bool", 1}},  {int8, {"int8", 1}},   {int16, {"int16", 2}},     {int32, {"int32", 4}},
       {int64, {"int64", 8}}, {uint8, {"uint8", 1}}, {float32, {"float32", 4}}, {float64, {"float64", 8}}};
   CHECK(table.size() == n_dtypes);
   for (const auto& [dtype, row] : table) {
@@ -28,15 +28,14 @@ TEST_CASE("a dtype has NumPy's name and size") {
 TEST_CASE("promotion is NumPy's") {
   // numpy.promote_types; rows and columns in this order.
   const DType order[] = {bool_, int8, int16, int32, int64, uint8, float32, float64};
-  const DType table[8][8] = {
-      {bool_, int8, int16, int32, int64, uint8, float32, float64},
-      {int8, int8, int16, int32, int64, int16, float32, float64},
-      {int16, int16, int16, int32, int64, int16, float32, float64},
-      {int32, int32, int32, int32, int64, int32, float64, float64},
-      {int64, int64, int64, int64, int64, int64, float64, float64},
-      {uint8, int16, int16, int32, int64, uint8, float32, float64},
-      {float32, float32, float32, float64, float64, float32, float32, float64},
-      {float64, float64, float64, float64, float64, float64, float64, float64}};
+  const DType table[8][8] = {{bool_, int8, int16, int32, int64, uint8, float32, float64},
+                             {int8, int8, int16, int32, int64, int16, float32, float64},
+                             {int16, int16, int16, int32, int64, int16, float32, float64},
+                             {int32, int32, int32, int32, int64, int32, float64, float64},
+                             {int64, int64, int64, int64, int64, int64, float64, float64},
+                             {uint8, int16, int16, int32, int64, uint8, float32, float64},
+                             {float32, float32, float32, float64, float64, float32, float32, float64},
+                             {float64, float64, float64, float64, float64, float64, float64, float64}};
   for (int i = 0; i < 8; ++i)
     for (int j = 0; j < 8; ++j) {
       INFO(to_string(order[i]), " and ", to_string(order[j]));

@@ -66,10 +66,12 @@ TEST_CASE("substitute keeps which axes an elementwise node stretches") {
 
 TEST_CASE("substitute by another dtype or rank is an error") {
   const Var x = matrix("x", float32), v = vector("v", float32), d = matrix("d", float64);
-  CHECK(error_of([&] { substitute({exp(x)}, {{x, v}}); }) ==
-        "x cannot be replaced by v: the first is float32 (?, ?), the second float32 (?,)");
-  CHECK(error_of([&] { substitute({exp(x)}, {{x, d}}); }) ==
-        "x cannot be replaced by d: the first is float32 (?, ?), the second float64 (?, ?)");
+  CHECK(error_of([&] {
+          substitute({exp(x)}, {{x, v}});
+        }) == "x cannot be replaced by v: the first is float32 (?, ?), the second float32 (?,)");
+  CHECK(error_of([&] {
+          substitute({exp(x)}, {{x, d}});
+        }) == "x cannot be replaced by d: the first is float32 (?, ?), the second float64 (?, ?)");
 }
 
 TEST_CASE("rebuild gives the same op over other inputs") {
@@ -89,8 +91,9 @@ TEST_CASE("with_stretch changes the declaration alone") {
   CHECK(r.type().shape[0] == 1);
   const Function f = function({.inputs = {In(x)}, .outputs = r + Tensor::zeros({2, 3}, x.dtype())});
   CHECK(Tensor(f(Tensor{{1, 2, 3}})).to_vector<int>() == std::vector<int>{1, 2, 3, 1, 2, 3});
-  CHECK(error_of([&] { f(Tensor{{1, 2, 3}, {4, 5, 6}}); }).find("axis 0 is declared to have size 1, but has 2") !=
-        std::string::npos);
+  CHECK(error_of([&] {
+          f(Tensor{{1, 2, 3}, {4, 5, 6}});
+        }).find("axis 0 is declared to have size 1, but has 2") != std::string::npos);
 }
 
 TEST_CASE("equal computations are the same ops in the same order on the same leaves") {

@@ -7,8 +7,8 @@
 
 namespace damo::test {
 
-/// A random expression over two matrices, two vectors and a shared matrix, whose values stay of order one: each
-/// operation is one that the models use, with operands chosen among all expressions so far.
+/// A random expression over two matrices, two vectors and a shared matrix, whose values stay of order one:
+/// each operation is one that the models use, with operands chosen among all expressions so far.
 class RandomGraph {
  public:
   /// With `smooth`, nothing that has corners: no maxima, absolute values or clips.

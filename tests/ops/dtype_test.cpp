@@ -7,8 +7,8 @@ using namespace damo;
 using nlohmann::json;
 using test::error_of;
 
-// Theano's tables of result dtypes, recorded with floatX = float64. uint64 does not exist here: where Theano's sum and
-// product of uint8 are uint64, Damo's are int64.
+// Theano's tables of result dtypes, recorded with floatX = float64. uint64 does not exist here: where
+// Theano's sum and product of uint8 are uint64, Damo's are int64.
 
 TEST_CASE("result dtypes of operations on two arrays") {
   const FloatXScope scope(float64);
@@ -16,7 +16,8 @@ TEST_CASE("result dtypes of operations on two arrays") {
   CHECK(table.size() == 49);
   for (const auto& [pair, row] : table.items()) {
     const std::size_t comma = pair.find(',');
-    const Var a = vector("a", dtype_from_string(pair.substr(0, comma))), b = vector("b", dtype_from_string(pair.substr(comma + 1)));
+    const Var a = vector("a", dtype_from_string(pair.substr(0, comma))),
+              b = vector("b", dtype_from_string(pair.substr(comma + 1)));
     INFO(pair);
     CHECK(to_string((a + b).dtype()) == row["add"].get<std::string>());
     CHECK(to_string((b * a).dtype()) == row["mul"].get<std::string>());
@@ -60,8 +61,8 @@ TEST_CASE("literals are weak") {
   for (const DType floats : {float32, float64}) {
     const FloatXScope scope(floats);
     INFO("floatX = ", to_string(floats));
-    const Var f = vector("f", float32), d = vector("d", float64), i8 = vector("i8", int8), i32 = vector("i32", int32),
-              i64 = vector("i64", int64);
+    const Var f = vector("f", float32), d = vector("d", float64), i8 = vector("i8", int8),
+              i32 = vector("i32", int32), i64 = vector("i64", int64);
     CHECK((f * 0.1).dtype() == float32);
     CHECK((0.1 * f).dtype() == float32);
     CHECK((f * 3).dtype() == float32);
@@ -109,9 +110,8 @@ TEST_CASE("a float32 graph with its gradient and updates holds no float64 node")
   const Var p = softmax(dot(tanh(x) * 0.5, W) + b);
   const Var cost = -mean(log(p)[{arange(y.shape(0)), y}]) + 0.001 * sum(sqr(W)) + abs(W)[{0, 0}] * 1e-4;
   const Vars g = grad(cost, {W, b});
-  const Function f = function({.inputs = {x, y, In(lr, 0.1)},
-                               .outputs = cost,
-                               .updates = {{W, W - lr * g[0]}, {b, b - lr * g[1]}}});
+  const Function f = function(
+      {.inputs = {x, y, In(lr, 0.1)}, .outputs = cost, .updates = {{W, W - lr * g[0]}, {b, b - lr * g[1]}}});
   Vars stack = f.outputs();
   int nodes = 0;
   while (!stack.empty()) {
@@ -128,8 +128,13 @@ TEST_CASE("a float32 graph with its gradient and updates holds no float64 node")
 TEST_CASE("3.5 for an integer is an error") {
   const Var i = iscalar("i");
   CHECK(error_of([&] { function({.inputs = {In(i, 3.5)}, .outputs = i + 1, .name = "f"})(); })
-            .starts_with("function \"f\": input i is int32 (), the value is float64 (): a float does not convert to an integer"));
+            .starts_with("function \"f\": input i is int32 (), the value is float64 (): a float does not "
+                         "convert to an integer"));
   const Shared n = shared(Tensor(1).astype(int32), "n");
-  CHECK(error_of([&] { function({.updates = {{n, 2.5}}}); }).starts_with("2.5 cannot stand where int32 is expected"));
-  CHECK(error_of([&] { function({.updates = {{n, 3000000000}}}); }).starts_with("3000000000 does not fit int32"));
+  CHECK(error_of([&] {
+          function({.updates = {{n, 2.5}}});
+        }).starts_with("2.5 cannot stand where int32 is expected"));
+  CHECK(error_of([&] {
+          function({.updates = {{n, 3000000000}}});
+        }).starts_with("3000000000 does not fit int32"));
 }

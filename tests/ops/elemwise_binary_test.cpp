@@ -51,8 +51,18 @@ TEST_CASE("functions of two operands on all ranks, layouts and sizes, with their
   for (const Row& row : table)
     test::expect_op({.name = row.name,
                      .build = [&row](const Vars& x) { return row.f(x[0], x[1]); },
-                     .shapes = {{{}, {}}, {{5}, {5}}, {{0}, {0}}, {{1}, {1}}, {{3, 4}, {3, 4}}, {{3, 0}, {3, 0}},
-                                {{3, 4}, {4}}, {{4}, {3, 4}}, {{}, {3, 4}}, {{3, 4}, {}}, {{2, 3, 4}, {4}}, {{0}, {}}},
+                     .shapes = {{{}, {}},
+                                {{5}, {5}},
+                                {{0}, {0}},
+                                {{1}, {1}},
+                                {{3, 4}, {3, 4}},
+                                {{3, 0}, {3, 0}},
+                                {{3, 4}, {4}},
+                                {{4}, {3, 4}},
+                                {{}, {3, 4}},
+                                {{3, 4}, {}},
+                                {{2, 3, 4}, {4}},
+                                {{0}, {}}},
                      .low = row.low,
                      .high = row.high,
                      .differentiable = row.differentiable,
@@ -60,16 +70,22 @@ TEST_CASE("functions of two operands on all ranks, layouts and sizes, with their
 }
 
 TEST_CASE("choice: switch and clip") {
-  test::expect_op({.name = "switch",
-                   .build = [](const Vars& x) { return switch_(x[0] > 0.5, x[1], sqr(x[2])); },
-                   .shapes = {{{}, {}, {}}, {{5}, {5}, {5}}, {{3, 4}, {3, 4}, {3, 4}}, {{4}, {3, 4}, {}}, {{0}, {0}, {0}}},
-                   .differentiable = false});
-  test::expect_op({.name = "switch, derivative",
-                   .build = [](const Vars& x) { return switch_(gt(zero_grad(x[0]), 0.5), sqr(x[1]), sin(x[2])); },
-                   .shapes = {{{5}, {5}, {5}}, {{3, 4}, {4}, {}}},
-                   .differentiable = false});
+  test::expect_op(
+      {.name = "switch",
+       .build = [](const Vars& x) { return switch_(x[0] > 0.5, x[1], sqr(x[2])); },
+       .shapes =
+           {{{}, {}, {}}, {{5}, {5}, {5}}, {{3, 4}, {3, 4}, {3, 4}}, {{4}, {3, 4}, {}}, {{0}, {0}, {0}}},
+       .differentiable = false});
+  test::expect_op(
+      {.name = "switch, derivative",
+       .build = [](const Vars& x) { return switch_(gt(zero_grad(x[0]), 0.5), sqr(x[1]), sin(x[2])); },
+       .shapes = {{{5}, {5}, {5}}, {{3, 4}, {4}, {}}},
+       .differentiable = false});
   test::expect_op({.name = "switch on a constant condition",
-                   .build = [](const Vars& x) { return switch_(Tensor{true, false, true}.astype(bool_), sqr(x[0]), sin(x[1])); },
+                   .build =
+                       [](const Vars& x) {
+                         return switch_(Tensor{true, false, true}.astype(bool_), sqr(x[0]), sin(x[1]));
+                       },
                    .shapes = {{{3}, {3}}, {{2, 3}, {3}}, {{}, {3}}},
                    .twice = true});
   test::expect_op({.name = "clip",
@@ -79,11 +95,13 @@ TEST_CASE("choice: switch and clip") {
                    .build = [](const Vars& x) { return clip(x[0], x[1] - 3, x[2] + 3); },
                    .shapes = {{{3, 5}, {5}, {}}}});
   const Var c = ivector("c"), x = fvector("x"), y = fvector("y");
-  CHECK(test::evaluate(switch_(c, x, y), {c, x, y}, {Tensor{2, 0, -1}, Tensor{1., 2., 3.}, Tensor{4., 5., 6.}})
-            .to_vector<float>() == std::vector<float>{1, 5, 3});
+  CHECK(
+      test::evaluate(switch_(c, x, y), {c, x, y}, {Tensor{2, 0, -1}, Tensor{1., 2., 3.}, Tensor{4., 5., 6.}})
+          .to_vector<float>() == std::vector<float>{1, 5, 3});
   // A branch that is not taken may be NaN, and its gradient too.
   const Var safe = switch_(x > 0, log(maximum(x, 1e-3)), 0);
-  CHECK(test::evaluate(grad(sum(safe), x), {x}, {Tensor{-1., 2.}}).to_vector<float>() == std::vector<float>{0, .5});
+  CHECK(test::evaluate(grad(sum(safe), x), {x}, {Tensor{-1., 2.}}).to_vector<float>() ==
+        std::vector<float>{0, .5});
 }
 
 TEST_CASE("where both operands are equal, both receive the gradient of maximum") {
@@ -142,8 +160,10 @@ TEST_CASE("comparisons and minima of NaN and infinities") {
   CHECK(values(neq) == std::vector<int>{1, 1, 1, 0, 1});
   CHECK(values(lt) == std::vector<int>{0, 0, 0, 0, 1});
   CHECK(values(ge) == std::vector<int>{0, 0, 0, 1, 0});
-  check_close(of(maximum, float64, a, b), Tensor(std::vector<double>{nan, nan, nan, inf, inf}), 0, 0, "maximum");
-  check_close(of(minimum, float64, a, b), Tensor(std::vector<double>{nan, nan, nan, inf, -inf}), 0, 0, "minimum");
+  check_close(of(maximum, float64, a, b), Tensor(std::vector<double>{nan, nan, nan, inf, inf}), 0, 0,
+              "maximum");
+  check_close(of(minimum, float64, a, b), Tensor(std::vector<double>{nan, nan, nan, inf, -inf}), 0, 0,
+              "minimum");
 }
 
 TEST_CASE("comparisons give bool, and the gradient 0") {
@@ -160,23 +180,30 @@ TEST_CASE("what grad sees of zero_grad, disconnected_grad and grad_clip") {
   const Var x = dvector("x");
   const Tensor t = Tensor{-3., .25};
   CHECK(test::evaluate(zero_grad(x) + 0, {x}, {t}).to_vector<double>() == std::vector<double>{-3, .25});
-  CHECK(test::evaluate(grad(sum(x * zero_grad(x)), x), {x}, {t}).to_vector<double>() == std::vector<double>{-3, .25});
-  CHECK(test::evaluate(grad(sum(zero_grad(x)), x), {x}, {t}).to_vector<double>() == std::vector<double>{0, 0});
+  CHECK(test::evaluate(grad(sum(x * zero_grad(x)), x), {x}, {t}).to_vector<double>() ==
+        std::vector<double>{-3, .25});
+  CHECK(test::evaluate(grad(sum(zero_grad(x)), x), {x}, {t}).to_vector<double>() ==
+        std::vector<double>{0, 0});
   CHECK(test::evaluate(grad(sum(x * disconnected_grad(x)), x), {x}, {t}).to_vector<double>() ==
         std::vector<double>{-3, .25});
   CHECK(error_of([&] { grad(sum(disconnected_grad(x)), x); }) != "no error");
   CHECK(test::evaluate(grad(sum(sqr(grad_clip(x, -1, 1))), x), {x}, {t}).to_vector<double>() ==
         std::vector<double>{-1, .5});
-  CHECK(error_of([&] { grad_clip(x, 1, -1); }) == "grad_clip: the lower bound 1 is above the upper bound -1\n  float64 (?,)   x\n  at HERE");
+  CHECK(error_of([&] { grad_clip(x, 1, -1); }) ==
+        "grad_clip: the lower bound 1 is above the upper bound -1\n  float64 (?,)   x\n  at HERE");
 }
 
 TEST_CASE("wrong dtypes and shapes of elementwise operations") {
   const Var a = fmatrix("a"), v = fvector("v");
-  CHECK(error_of([&] { Tensor::zeros({2, 3}, float32) + Arg(shared(Tensor::zeros({2, 4}, float32), "w")); }) ==
-        "add: the sizes of axis 1 differ, 3 and 4\n  float32 (2, 3)   <constant>\n  float32 (2, 4)   w\n  at HERE");
+  CHECK(error_of([&] {
+          Tensor::zeros({2, 3}, float32) + Arg(shared(Tensor::zeros({2, 4}, float32), "w"));
+        }) ==
+        "add: the sizes of axis 1 differ, 3 and 4\n  float32 (2, 3)   <constant>\n  float32 (2, 4)   w\n  at "
+        "HERE");
   const Function f = function({.inputs = {a, v}, .outputs = a * v, .name = "f"});
   const int made = __LINE__ - 1;
-  CHECK(error_of([&] { f(Tensor::zeros({2, 3}, float32), Tensor::zeros({4}, float32)); }) ==
-        "mul: the sizes of axis 1 differ, 3 and 4\n  float32 (2, 3)   a\n  float32 (4,)     v\n  " + test::at(made) +
-            ", in function \"f\"");
+  CHECK(error_of([&] {
+          f(Tensor::zeros({2, 3}, float32), Tensor::zeros({4}, float32));
+        }) == "mul: the sizes of axis 1 differ, 3 and 4\n  float32 (2, 3)   a\n  float32 (4,)     v\n  " +
+                  test::at(made) + ", in function \"f\"");
 }

@@ -34,8 +34,13 @@ const Row table[] = {
     {"inv", inv, [](long double x) { return 1 / x; }, .3, 3, 0.5},
     {"abs", abs, [](long double x) { return std::abs(x); }, .1, 3, 0, false},
     {"abs of negatives", abs, [](long double x) { return std::abs(x); }, -3, -.1, 0, false},
-    {"sgn", sgn, [](long double x) { return x > 0 ? 1.0L : x < 0 ? -1.0L : x; }, .1, 3, 0, false},
-    {"sgn of negatives", sgn, [](long double x) { return x > 0 ? 1.0L : x < 0 ? -1.0L : x; }, -3, -.1, 0, false},
+    {"sgn", sgn, [](long double x) { return x > 0   ? 1.0L
+                                            : x < 0 ? -1.0L
+                                                    : x; }, .1, 3, 0, false},
+    {"sgn of negatives", sgn, [](long double x) { return x > 0   ? 1.0L
+                                                         : x < 0 ? -1.0L
+                                                                 : x; }, -3, -.1, 0,
+     false},
     {"sin", sin, [](long double x) { return std::sin(x); }, -6, 6},
     {"cos", cos, [](long double x) { return std::cos(x); }, -6, 6},
     {"tanh", tanh, [](long double x) { return std::tanh(x); }, -4, 4, 8},
@@ -68,13 +73,14 @@ TEST_CASE("values of functions of one operand") {
 
 TEST_CASE("functions of one operand on all ranks, layouts and sizes, with their derivatives") {
   for (const Row& row : table)
-    test::expect_op({.name = row.name,
-                     .build = [&row](const Vars& x) { return row.f(x[0]); },
-                     .shapes = {{{}}, {{5}}, {{0}}, {{1}}, {{3, 4}}, {{1, 1}}, {{0, 4}}, {{3, 0}}, {{2, 3, 2}}},
-                     // Where second derivatives are of the size of the function, so that differences show them.
-                     .low = std::max(row.low, -2.),
-                     .high = std::min(row.high, 2.),
-                     .twice = row.smooth});
+    test::expect_op(
+        {.name = row.name,
+         .build = [&row](const Vars& x) { return row.f(x[0]); },
+         .shapes = {{{}}, {{5}}, {{0}}, {{1}}, {{3, 4}}, {{1, 1}}, {{0, 4}}, {{3, 0}}, {{2, 3, 2}}},
+         // Where second derivatives are of the size of the function, so that differences show them.
+         .low = std::max(row.low, -2.),
+         .high = std::min(row.high, 2.),
+         .twice = row.smooth});
 }
 
 TEST_CASE("an element's value depends neither on its place nor on the array's length") {
@@ -104,27 +110,69 @@ TEST_CASE("the ends of the floats") {
   };
   const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
   const Extreme extremes[] = {
-      {"exp", exp, -inf, 0},          {"exp", exp, inf, inf},         {"exp", exp, 1000, inf},        {"exp", exp, -1000, 0},
-      {"exp", exp, nan, nan},         {"exp", exp, 0, 1},             {"expm1", expm1, 0, 0},         {"expm1", expm1, -1000, -1},
-      {"expm1", expm1, inf, inf},     {"expm1", expm1, nan, nan},     {"log", log, 0, -inf},          {"log", log, -1, nan},
-      {"log", log, 1, 0},             {"log", log, inf, inf},         {"log", log, nan, nan},         {"log1p", log1p, -1, -inf},
-      {"log1p", log1p, 0, 0},         {"log1p", log1p, 1e-12, 1e-12 - 5e-25}, {"log1p", log1p, inf, inf},     {"log1p", log1p, -2, nan},
-      {"log1p", log1p, nan, nan},     {"sqrt", sqrt, 0, 0},           {"sqrt", sqrt, -1, nan},        {"sqrt", sqrt, inf, inf},
-      {"inv", inv, 0, inf},           {"inv", inv, inf, 0},           {"inv", inv, nan, nan},         {"abs", abs, -inf, inf},
-      {"abs", abs, nan, nan},         {"sgn", sgn, 0, 0},             {"sgn", sgn, nan, nan},         {"sgn", sgn, -inf, -1},
-      {"tanh", tanh, inf, 1},         {"tanh", tanh, -inf, -1},       {"tanh", tanh, 1000, 1},        {"tanh", tanh, 1e-12, 1e-12},
-      {"tanh", tanh, nan, nan},       {"sigmoid", sigmoid, -800, 0},  {"sigmoid", sigmoid, 800, 1},   {"sigmoid", sigmoid, -inf, 0},
-      {"sigmoid", sigmoid, inf, 1},   {"sigmoid", sigmoid, nan, nan}, {"sigmoid", sigmoid, 0, .5},    {"softplus", softplus, -800, 0},
-      {"softplus", softplus, 800, 800}, {"softplus", softplus, -inf, 0}, {"softplus", softplus, inf, inf},
-      {"softplus", softplus, nan, nan}, {"softplus", softplus, -40, std::exp(-40.)}, {"sin", sin, nan, nan}, {"sin", sin, inf, nan},
-      {"cos", cos, 0, 1},             {"cos", cos, -inf, nan},        {"sin", sin, 1e-12, 1e-12},     {"sqr", sqr, -inf, inf},
+      {"exp", exp, -inf, 0},
+      {"exp", exp, inf, inf},
+      {"exp", exp, 1000, inf},
+      {"exp", exp, -1000, 0},
+      {"exp", exp, nan, nan},
+      {"exp", exp, 0, 1},
+      {"expm1", expm1, 0, 0},
+      {"expm1", expm1, -1000, -1},
+      {"expm1", expm1, inf, inf},
+      {"expm1", expm1, nan, nan},
+      {"log", log, 0, -inf},
+      {"log", log, -1, nan},
+      {"log", log, 1, 0},
+      {"log", log, inf, inf},
+      {"log", log, nan, nan},
+      {"log1p", log1p, -1, -inf},
+      {"log1p", log1p, 0, 0},
+      {"log1p", log1p, 1e-12, 1e-12 - 5e-25},
+      {"log1p", log1p, inf, inf},
+      {"log1p", log1p, -2, nan},
+      {"log1p", log1p, nan, nan},
+      {"sqrt", sqrt, 0, 0},
+      {"sqrt", sqrt, -1, nan},
+      {"sqrt", sqrt, inf, inf},
+      {"inv", inv, 0, inf},
+      {"inv", inv, inf, 0},
+      {"inv", inv, nan, nan},
+      {"abs", abs, -inf, inf},
+      {"abs", abs, nan, nan},
+      {"sgn", sgn, 0, 0},
+      {"sgn", sgn, nan, nan},
+      {"sgn", sgn, -inf, -1},
+      {"tanh", tanh, inf, 1},
+      {"tanh", tanh, -inf, -1},
+      {"tanh", tanh, 1000, 1},
+      {"tanh", tanh, 1e-12, 1e-12},
+      {"tanh", tanh, nan, nan},
+      {"sigmoid", sigmoid, -800, 0},
+      {"sigmoid", sigmoid, 800, 1},
+      {"sigmoid", sigmoid, -inf, 0},
+      {"sigmoid", sigmoid, inf, 1},
+      {"sigmoid", sigmoid, nan, nan},
+      {"sigmoid", sigmoid, 0, .5},
+      {"softplus", softplus, -800, 0},
+      {"softplus", softplus, 800, 800},
+      {"softplus", softplus, -inf, 0},
+      {"softplus", softplus, inf, inf},
+      {"softplus", softplus, nan, nan},
+      {"softplus", softplus, -40, std::exp(-40.)},
+      {"sin", sin, nan, nan},
+      {"sin", sin, inf, nan},
+      {"cos", cos, 0, 1},
+      {"cos", cos, -inf, nan},
+      {"sin", sin, 1e-12, 1e-12},
+      {"sqr", sqr, -inf, inf},
   };
   for (const Extreme& e : extremes)
     for (const DType dtype : {float32, float64}) {
       const Var x = vector("x", dtype);
       // Twice, in and out of a vector packet.
-      check_close(test::evaluate(e.f(x), {x}, {Tensor::full({17}, dtype, e.x)}), Tensor::full({17}, float64, e.y),
-                  test::ulps(dtype, 8), 0, std::string(e.name) + " of " + std::to_string(e.x) + " in " + to_string(dtype));
+      check_close(test::evaluate(e.f(x), {x}, {Tensor::full({17}, dtype, e.x)}),
+                  Tensor::full({17}, float64, e.y), test::ulps(dtype, 8), 0,
+                  std::string(e.name) + " of " + std::to_string(e.x) + " in " + to_string(dtype));
     }
 }
 
@@ -182,10 +230,11 @@ TEST_CASE("cast converts, its gradient is cast back, through integers it is 0") 
   const Var g = grad(sum(sqr(cast(x, float64))), x);
   CHECK(g.dtype() == float32);
   CHECK(test::evaluate(g, {x}, {Tensor{1.5, -2.}}).to_vector<float>() == std::vector<float>{3, -4});
-  CHECK(test::evaluate(grad(sum(cast(cast(x, int32), float32) * x), x), {x}, {Tensor{1.5, -2.5}}).to_vector<float>() ==
-        std::vector<float>{1, -2});
+  CHECK(test::evaluate(grad(sum(cast(cast(x, int32), float32) * x), x), {x}, {Tensor{1.5, -2.5}})
+            .to_vector<float>() == std::vector<float>{1, -2});
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const Var d = dvector("d");
-  CHECK(test::evaluate(cast(d, int64), {d}, {Tensor(std::vector<double>{nan, 1e300})}).to_vector<std::int64_t>() ==
+  CHECK(test::evaluate(cast(d, int64), {d}, {Tensor(std::vector<double>{nan, 1e300})})
+            .to_vector<std::int64_t>() ==
         std::vector<std::int64_t>(2, std::numeric_limits<std::int64_t>::min()));
 }

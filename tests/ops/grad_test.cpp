@@ -62,7 +62,8 @@ TEST_CASE("the gradient of the cost itself is 1, of an inner node what flows thr
 
 TEST_CASE("a gradient has the type of its variable") {
   for (const DType dtype : {float32, float64}) {
-    const Var m = matrix("m", dtype), r = row("r", dtype), c = col("c", dtype), v = vector("v", dtype), s = scalar("s", dtype);
+    const Var m = matrix("m", dtype), r = row("r", dtype), c = col("c", dtype), v = vector("v", dtype),
+              s = scalar("s", dtype);
     const Var d = matrix("d", float64);
     const Vars all = {m, r, c, v, s};
     const Vars g = grad(sum((m + r) * (c - v) * s * d), all);
@@ -92,7 +93,8 @@ TEST_CASE("consider_constant: not differentiated through") {
   const Var expected = grad(energy(v) - energy(held), W);
   const Tensor t = test::random({4, 3}, float64, 2);
   const Tensor at_end = test::evaluate(end, {v}, {t});
-  check_close(test::evaluate(g, {v}, {t}), test::evaluate(expected, {v, held}, {t, at_end}), 1e-13, 1e-15, "held constant");
+  check_close(test::evaluate(g, {v}, {t}), test::evaluate(expected, {v, held}, {t, at_end}), 1e-13, 1e-15,
+              "held constant");
 }
 
 TEST_CASE("known_grads: the gradient where it is known already") {
@@ -101,8 +103,10 @@ TEST_CASE("known_grads: the gradient where it is known already") {
   const Vars with = Lop(y, {x}, g);
   CHECK(at(with[0], {x, g}, {doubles({1., 2.}), doubles({10., 100.})}) == std::vector<double>{20, 400});
   const Var cost = sum(exp(x));
-  CHECK(at(grad(cost, x, {.known_grads = {{y, g}}}), {x, g}, {doubles({0., 0.}), doubles({10., 100.})}) == std::vector<double>{1, 1});
-  const std::vector<double> both = at(grad(cost, x, {.known_grads = {{y, g}}}), {x, g}, {doubles({1., 2.}), doubles({10., 100.})});
+  CHECK(at(grad(cost, x, {.known_grads = {{y, g}}}), {x, g}, {doubles({0., 0.}), doubles({10., 100.})}) ==
+        std::vector<double>{1, 1});
+  const std::vector<double> both =
+      at(grad(cost, x, {.known_grads = {{y, g}}}), {x, g}, {doubles({1., 2.}), doubles({10., 100.})});
   CHECK(both[0] == doctest::Approx(std::exp(1.) + 20));
   CHECK(both[1] == doctest::Approx(std::exp(2.) + 400));
 }
@@ -126,10 +130,22 @@ TEST_CASE("Rop against differences along a direction") {
       {"log_softmax", [&](const Vars& p) { return log_softmax(p[0]); }},
       {"sum", [&](const Vars& p) { return sum(sqr(p[0]), {.axis = 1}); }},
       {"prod", [&](const Vars& p) { return prod(p[0], {.axis = 0}); }},
-      {"index", [&](const Vars& p) { return exp(p[0][{slice(none, none, -1), slice(1, none)}]); }},
-      {"picked", [&](const Vars& p) { return sqr(p[0][constant(Tensor{2, 0, 2})]); }},
-      {"reshape", [&](const Vars& p) { return sin(p[0].T().reshape({2, -1})); }},
-      {"join", [&](const Vars& p) { return join(0, {sqr(p[0]), exp(p[0])}); }},
+      {"index",
+       [&](const Vars& p) {
+         return exp(p[0][{slice(none, none, -1), slice(1, none)}]);
+       }},
+      {"picked",
+       [&](const Vars& p) {
+         return sqr(p[0][constant(Tensor{2, 0, 2})]);
+       }},
+      {"reshape",
+       [&](const Vars& p) {
+         return sin(p[0].T().reshape({2, -1}));
+       }},
+      {"join",
+       [&](const Vars& p) {
+         return join(0, {sqr(p[0]), exp(p[0])});
+       }},
       {"broadcast", [&](const Vars& p) { return p[0] / sum(p[0], {.axis = 1, .keepdims = true}) * p[0][0]; }},
       {"set_subtensor", [&](const Vars& p) { return set_subtensor(p[0][0], sqr(p[0][1])); }},
       {"cross-entropy", [&](const Vars& p) { return binary_crossentropy(sigmoid(p[0]), p[0] / 2); }},
@@ -145,7 +161,8 @@ TEST_CASE("Rop against differences along a direction") {
 TEST_CASE("Lop and Rop are transposes of each other") {
   const Var x = dmatrix("x"), v = dmatrix("v"), u = dmatrix("u");
   const Var f = tanh(dot(x, x.T()) * 0.3);
-  const Tensor tx = test::random({3, 4}, float64, 1), tv = test::random({3, 4}, float64, 2), tu = test::random({3, 3}, float64, 3);
+  const Tensor tx = test::random({3, 4}, float64, 1), tv = test::random({3, 4}, float64, 2),
+               tu = test::random({3, 3}, float64, 3);
   const double left = test::evaluate(sum(u * Rop(f, {x}, {v})), {x, v, u}, {tx, tv, tu}).item();
   const double right = test::evaluate(sum(Lop(f, {x}, u)[0] * v), {x, v, u}, {tx, tv, tu}).item();
   CHECK(left == doctest::Approx(right).epsilon(1e-13));
@@ -154,7 +171,8 @@ TEST_CASE("Lop and Rop are transposes of each other") {
 TEST_CASE("Rop along several variables") {
   const Var x = dvector("x"), y = dvector("y"), dx = dvector("dx"), dy = dvector("dy");
   const Var f = x * sqr(y);
-  CHECK(at(Rop(f, {x, y}, {dx, dy}), {x, y, dx, dy}, {doubles({2.}), doubles({3.}), doubles({1.}), doubles({10.})}) ==
+  CHECK(at(Rop(f, {x, y}, {dx, dy}), {x, y, dx, dy},
+           {doubles({2.}), doubles({3.}), doubles({1.}), doubles({10.})}) ==
         std::vector<double>{9 + 2 * 2 * 3 * 10});
   CHECK(error_of([&] { Rop(f, {x, y}, {dx}); }) == "Rop: 2 variables, but 1 directions\n  at HERE");
   const Var m = dmatrix("m");
@@ -175,28 +193,39 @@ TEST_CASE("only what lies between the cost and the variables is differentiated")
   const Var costly = exp(tanh(y));
   const Vars order = {grad(sum(x * costly), x)};
   // No node of the gradient belongs to tanh or exp of y.
-  for (const NodePtr& node : toposort(order)) CHECK_FALSE((node->origin.kind == Origin::Kind::gradient && node->origin.of == "tanh"));
+  for (const NodePtr& node : toposort(order))
+    CHECK_FALSE((node->origin.kind == Origin::Kind::gradient && node->origin.of == "tanh"));
 }
 
 TEST_CASE("a gradient of what is not a float scalar") {
   const Var x = fvector("x"), i = iscalar("i"), k = ivector("k");
   const int made = __LINE__ + 1;
   const Var y = x * 2;
-  CHECK(error_of([&] { grad(y, x); }) == "grad: the cost must be a scalar: take its sum or mean\n  float32 (?,)   mul\n  " + test::at(made));
-  CHECK(error_of([&] { grad(i * 2, i); }).starts_with("grad: the cost must be a float\n  int32 ()   mul\n  at HERE"));
-  CHECK(error_of([&] { grad(sum(x), k); }).starts_with("grad: there is no gradient with respect to integers\n  int32 (?,)   k\n"));
+  CHECK(error_of([&] { grad(y, x); }) ==
+        "grad: the cost must be a scalar: take its sum or mean\n  float32 (?,)   mul\n  " + test::at(made));
+  CHECK(error_of([&] {
+          grad(i * 2, i);
+        }).starts_with("grad: the cost must be a float\n  int32 ()   mul\n  at HERE"));
+  CHECK(error_of([&] {
+          grad(sum(x), k);
+        }).starts_with("grad: there is no gradient with respect to integers\n  int32 (?,)   k\n"));
   CHECK(error_of([&] { grad(Var(), x); }).starts_with("grad: the cost is an empty Var"));
-  CHECK(error_of([&] { grad(sum(x), Vars{x, Var()}); }).starts_with("grad: one of the variables to differentiate with respect to is an empty Var"));
+  CHECK(error_of([&] {
+          grad(sum(x), Vars{x, Var()});
+        }).starts_with("grad: one of the variables to differentiate with respect to is an empty Var"));
 }
 
 TEST_CASE("inputs that the cost does not depend on") {
   const Var x = fvector("x"), y = fmatrix("y");
   const Var cost = sum(x).named("cost");
   const std::string message = error_of([&] { grad(cost, y); });
-  CHECK(message.starts_with("grad: the cost cost does not depend on y, or not through anything with a gradient: if that is meant, say "
-                            ".disconnected_inputs = Disconnected::zero\n  float32 (?, ?)   y\n  at "));
+  CHECK(
+      message.starts_with("grad: the cost cost does not depend on y, or not through anything with a "
+                          "gradient: if that is meant, say "
+                          ".disconnected_inputs = Disconnected::zero\n  float32 (?, ?)   y\n  at "));
   const Vars zero = grad(cost, {x, y}, {.disconnected_inputs = Disconnected::zero});
-  CHECK(test::evaluate(zero[1], {x, y}, {Tensor{1.}, Tensor{{1., 2.}}}).to_vector<double>() == std::vector<double>{0, 0});
+  CHECK(test::evaluate(zero[1], {x, y}, {Tensor{1.}, Tensor{{1., 2.}}}).to_vector<double>() ==
+        std::vector<double>{0, 0});
   CHECK(zero[1].dtype() == float32);
   const Vars ignored = grad(cost, {x, y}, {.disconnected_inputs = Disconnected::ignore});
   CHECK(ignored[0].is_set());
@@ -208,5 +237,7 @@ TEST_CASE("inputs that the cost does not depend on") {
 
 TEST_CASE("a known gradient of another rank") {
   const Var x = fvector("x"), g = fmatrix("g");
-  CHECK(error_of([&] { Lop(x * 2, {x}, g); }).starts_with("grad: the known gradient has another rank, 2\n  float32 (?,)   mul\n"));
+  CHECK(error_of([&] {
+          Lop(x * 2, {x}, g);
+        }).starts_with("grad: the known gradient has another rank, 2\n  float32 (?,)   mul\n"));
 }

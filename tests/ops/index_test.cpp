@@ -30,63 +30,116 @@ TEST_CASE("basic indexing on all layouts, with its derivatives") {
   const std::vector<std::pair<std::string, test::Build>> cases = {
       {"row", [](const Vars& x) { return x[0][1]; }},
       {"last row", [](const Vars& x) { return x[0][-1]; }},
-      {"element", [](const Vars& x) { return x[0][{1, -2}]; }},
-      {"column", [](const Vars& x) { return x[0][{slice(none, none), 2}]; }},
+      {"element",
+       [](const Vars& x) {
+         return x[0][{1, -2}];
+       }},
+      {"column",
+       [](const Vars& x) {
+         return x[0][{slice(none, none), 2}];
+       }},
       {"rows", [](const Vars& x) { return x[0][slice(1, 3)]; }},
-      {"every second column", [](const Vars& x) { return x[0][{slice(none, none), slice(none, none, 2)}]; }},
-      {"backwards", [](const Vars& x) { return x[0][{slice(none, none, -1), slice(1, none)}]; }},
-      {"backwards by two", [](const Vars& x) { return x[0][{slice(-1, 0, -2), slice(4, none, -2)}]; }},
+      {"every second column",
+       [](const Vars& x) {
+         return x[0][{slice(none, none), slice(none, none, 2)}];
+       }},
+      {"backwards",
+       [](const Vars& x) {
+         return x[0][{slice(none, none, -1), slice(1, none)}];
+       }},
+      {"backwards by two",
+       [](const Vars& x) {
+         return x[0][{slice(-1, 0, -2), slice(4, none, -2)}];
+       }},
       {"nothing", [](const Vars& x) { return x[0][slice(2, 1)]; }},
       {"all", [](const Vars& x) { return x[0][slice(none, none)]; }},
-      {"of a transpose", [](const Vars& x) { return x[0].T()[{slice(1, 4), 0}]; }},
-      {"of a slice", [](const Vars& x) { return x[0][slice(1, none)][{slice(none, none), slice(2, 4)}][0]; }},
-      {"beyond the end", [](const Vars& x) { return x[0][{slice(1, 100), slice(-100, 3)}]; }}};
+      {"of a transpose",
+       [](const Vars& x) {
+         return x[0].T()[{slice(1, 4), 0}];
+       }},
+      {"of a slice",
+       [](const Vars& x) {
+         return x[0][slice(1, none)][{slice(none, none), slice(2, 4)}][0];
+       }},
+      {"beyond the end", [](const Vars& x) {
+         return x[0][{slice(1, 100), slice(-100, 3)}];
+       }}};
   for (const auto& [name, build] : cases)
     test::expect_op({.name = name, .build = build, .shapes = matrices, .twice = true, .n_ulps = 1});
   test::expect_op({.name = "of three axes",
-                   .build = [](const Vars& x) { return x[0][{0, slice(none, none, 2), slice(1, 3)}]; },
+                   .build =
+                       [](const Vars& x) {
+                         return x[0][{0, slice(none, none, 2), slice(1, 3)}];
+                       },
                    .shapes = {{{2, 5, 4}}},
                    .twice = true});
   test::expect_op({.name = "of no elements",
-                   .build = [](const Vars& x) { return x[0][{slice(none, none, -1), slice(1, 3)}]; },
+                   .build =
+                       [](const Vars& x) {
+                         return x[0][{slice(none, none, -1), slice(1, 3)}];
+                       },
                    .shapes = {{{0, 4}}, {{4, 0}}, {{1, 1}}}});
 }
 
 TEST_CASE("picking by arrays of integers, with its derivatives") {
   const Tensor rows = Tensor{1, 0, 1, -1}, cols = Tensor{2, 2, 0, -2};
-  test::expect_op({.name = "rows", .build = [&](const Vars& x) { return x[0][constant(rows)]; }, .shapes = matrices, .twice = true, .n_ulps = 1});
+  test::expect_op({.name = "rows",
+                   .build = [&](const Vars& x) { return x[0][constant(rows)]; },
+                   .shapes = matrices,
+                   .twice = true,
+                   .n_ulps = 1});
   test::expect_op({.name = "elements",
-                   .build = [&](const Vars& x) { return x[0][{constant(rows), constant(cols)}]; },
+                   .build =
+                       [&](const Vars& x) {
+                         return x[0][{constant(rows), constant(cols)}];
+                       },
                    .shapes = matrices,
                    .twice = true,
                    .n_ulps = 1});
   test::expect_op({.name = "columns",
-                   .build = [&](const Vars& x) { return x[0][{slice(none, none), constant(cols)}]; },
+                   .build =
+                       [&](const Vars& x) {
+                         return x[0][{slice(none, none), constant(cols)}];
+                       },
                    .shapes = matrices,
                    .twice = true,
                    .n_ulps = 1});
   test::expect_op({.name = "rows of a slice",
-                   .build = [&](const Vars& x) { return x[0][{constant(rows), slice(1, none, 2)}]; },
+                   .build =
+                       [&](const Vars& x) {
+                         return x[0][{constant(rows), slice(1, none, 2)}];
+                       },
                    .shapes = matrices,
                    .twice = true,
                    .n_ulps = 1});
   test::expect_op({.name = "an array and a number",
-                   .build = [&](const Vars& x) { return x[0][{constant(rows), 1}]; },
+                   .build =
+                       [&](const Vars& x) {
+                         return x[0][{constant(rows), 1}];
+                       },
                    .shapes = matrices,
                    .twice = true,
                    .n_ulps = 1});
   test::expect_op({.name = "a matrix of rows",
-                   .build = [&](const Vars& x) { return x[0][constant(Tensor{{0, 1, 2}, {2, 1, 0}})]; },
+                   .build =
+                       [&](const Vars& x) {
+                         return x[0][constant(Tensor{{0, 1, 2}, {2, 1, 0}})];
+                       },
                    .shapes = matrices,
                    .n_ulps = 1});
-  test::expect_op({.name = "crossed",
-                   .build = [&](const Vars& x) {
-                     return x[0][{constant(rows).dimshuffle({0, 'x'}), constant(cols).dimshuffle({'x', 0})}];
-                   },
-                   .shapes = matrices,
-                   .n_ulps = 1});
+  test::expect_op(
+      {.name = "crossed",
+       .build =
+           [&](const Vars& x) {
+             return x[0][{constant(rows).dimshuffle({0, 'x'}), constant(cols).dimshuffle({'x', 0})}];
+           },
+       .shapes = matrices,
+       .n_ulps = 1});
   test::expect_op({.name = "apart in three axes",
-                   .build = [&](const Vars& x) { return x[0][{constant(Tensor{1, 0}), slice(none, none), constant(Tensor{2, 1})}]; },
+                   .build =
+                       [&](const Vars& x) {
+                         return x[0][{constant(Tensor{1, 0}), slice(none, none), constant(Tensor{2, 1})}];
+                       },
                    .shapes = {{{2, 5, 3}}},
                    .n_ulps = 1});
   test::expect_op({.name = "by no positions",
@@ -105,7 +158,9 @@ TEST_CASE("picking by arrays of integers, with its derivatives") {
 TEST_CASE("the shape of a part that is picked") {
   const Var x = tensor3("x", float64), i = ivector("i"), j = ivector("j");
   const Tensor t = counting({2, 3, 4});
-  const auto shape_of = [&](const Var& v) { return test::evaluate(v, {x, i, j}, {t, Tensor{1, 0, 1, 1, 0}, Tensor{0, 2, 1, 1, 0}}).shape(); };
+  const auto shape_of = [&](const Var& v) {
+    return test::evaluate(v, {x, i, j}, {t, Tensor{1, 0, 1, 1, 0}, Tensor{0, 2, 1, 1, 0}}).shape();
+  };
   CHECK(shape_of(x[i]) == Sizes{5, 3, 4});
   CHECK(shape_of(x[{slice(none, none), j}]) == Sizes{2, 5, 4});
   CHECK(shape_of(x[{i, j}]) == Sizes{5, 4});
@@ -118,111 +173,69 @@ TEST_CASE("set and inc of a part, on all layouts, with their derivatives") {
   const std::vector<std::pair<std::string, std::function<Var(const Var&, const Var&)>>> cases = {
       {"row", [](const Var& x, const Var& y) { return set_subtensor(x[0], y); }},
       {"rows", [](const Var& x, const Var& y) { return set_subtensor(x[slice(1, 3)], y); }},
-      {"every second row", [](const Var& x, const Var& y) { return inc_subtensor(x[slice(none, none, 2)], y); }},
-      {"rows backwards", [](const Var& x, const Var& y) { return inc_subtensor(x[slice(none, none, -1)], y); }},
-      {"rows picked", [](const Var& x, const Var& y) { return set_subtensor(x[constant(Tensor{2, 0})], y); }},
-      {"rows picked twice", [](const Var& x, const Var& y) { return inc_subtensor(x[constant(Tensor{1, 0, 1})], y); }}};
+      {"every second row",
+       [](const Var& x, const Var& y) { return inc_subtensor(x[slice(none, none, 2)], y); }},
+      {"rows backwards",
+       [](const Var& x, const Var& y) { return inc_subtensor(x[slice(none, none, -1)], y); }},
+      {"rows picked",
+       [](const Var& x, const Var& y) {
+         return set_subtensor(x[constant(Tensor{2, 0})], y);
+       }},
+      {"rows picked twice", [](const Var& x, const Var& y) {
+         return inc_subtensor(x[constant(Tensor{1, 0, 1})], y);
+       }}};
   for (const auto& [name, f] : cases)
     test::expect_op({.name = name,
                      .build = [&f = f](const Vars& x) { return f(x[0], x[1]); },
                      .shapes = {{{4, 5}, {5}}, {{3, 2}, {2}}, {{3, 2}, {}}},
                      .twice = true,
                      .n_ulps = 4});
-  test::expect_op({.name = "elements picked twice",
-                   .build = [](const Vars& x) { return inc_subtensor(x[0][{constant(Tensor{1, 0, 1}), constant(Tensor{2, 1, 2})}], x[1]); },
-                   .shapes = {{{2, 3}, {3}}, {{2, 3}, {}}},
-                   .twice = true,
-                   .n_ulps = 4});
+  test::expect_op(
+      {.name = "elements picked twice",
+       .build =
+           [](const Vars& x) {
+             return inc_subtensor(x[0][{constant(Tensor{1, 0, 1}), constant(Tensor{2, 1, 2})}], x[1]);
+           },
+       .shapes = {{{2, 3}, {3}}, {{2, 3}, {}}},
+       .twice = true,
+       .n_ulps = 4});
   test::expect_op({.name = "a block",
-                   .build = [](const Vars& x) { return set_subtensor(x[0][{slice(1, 3), slice(none, none, 2)}], x[1]); },
+                   .build =
+                       [](const Vars& x) {
+                         return set_subtensor(x[0][{slice(1, 3), slice(none, none, 2)}], x[1]);
+                       },
                    .shapes = {{{4, 5}, {2, 3}}, {{3, 5}, {3}}},
                    .twice = true});
   const Tensor t = counting({2, 3});
-  CHECK(of([](const Var& x) { return inc_subtensor(x[{slice(none, none), 1}], 10); }, t) ==
-        std::vector<double>{0, 11, 2, 3, 14, 5});
-  CHECK(of([](const Var& x) { return set_subtensor(x[{0, 0}], -1); }, t) == std::vector<double>{-1, 1, 2, 3, 4, 5});
+  CHECK(of(
+            [](const Var& x) {
+              return inc_subtensor(x[{slice(none, none), 1}], 10);
+            },
+            t) == std::vector<double>{0, 11, 2, 3, 14, 5});
+  CHECK(of(
+            [](const Var& x) {
+              return set_subtensor(x[{0, 0}], -1);
+            },
+            t) == std::vector<double>{-1, 1, 2, 3, 4, 5});
   CHECK(of([](const Var& x) { return set_subtensor(x[slice(1, 1)], 9); }, t) == t.to_vector<double>());
 }
 
 TEST_CASE("set and inc where arrays and slices meet change the array itself") {
   const Tensor t = counting({3, 4});
   const Var i = constant(Tensor{2, 0});
-  CHECK(of([&](const Var& x) { return set_subtensor(x[{i, slice(0, 2)}], -1); }, t) ==
-        std::vector<double>{-1, -1, 2, 3, 4, 5, 6, 7, -1, -1, 10, 11});
-  CHECK(of([&](const Var& x) { return inc_subtensor(x[{slice(none, none), i}], 100); }, t) ==
-        std::vector<double>{100, 1, 102, 3, 104, 5, 106, 7, 108, 9, 110, 11});
-  CHECK(of([&](const Var& x) { return inc_subtensor(x[{slice(1, none), i}], 100); }, t) ==
-        std::vector<double>{0, 1, 2, 3, 104, 5, 106, 7, 108, 9, 110, 11});
-}
-
-TEST_CASE("positions out of range") {
-  const Var x = fmatrix("x"), y = ivector("y"), n = lscalar("n");
-  const int line = __LINE__ + 1;
-  const Var picked = x[{arange(y.shape(0)), y}];
-  const Function f = function({.inputs = {x, y}, .outputs = picked, .name = "f"});
-  const Tensor t = Tensor::zeros({2, 10}, float32);
-  CHECK(error_of([&] { f(t, Tensor{3, 10}); }) ==
-        "advanced_subtensor: index 10 is out of range for axis 1 of size 10\n  float32 (2, 10)   x\n  int64 (2,)        "
-        "arange\n  int32 (2,)        y\n  " + test::at(line) + ", in function \"f\"");
-  CHECK(error_of([&] { f(t, Tensor{-11, 0}); }).starts_with("advanced_subtensor: index -11 is out of range for axis 1 of size 10"));
-  CHECK(Tensor(f(t, Tensor{-10, 9})).size() == 2);
-  CHECK(error_of([&] { f(t, Tensor{1, 2, 3}); }).find("index 2 is out of range for axis 0 of size 2") != std::string::npos);
-
-  const Function g = function({.inputs = {x, n}, .outputs = x[n], .name = "g"});
-  CHECK(error_of([&] { g(t, 2); }).starts_with("subtensor{i}: index 2 is out of range for axis 0 of size 2"));
-  CHECK(error_of([&] { g(t, -3); }).starts_with("subtensor{i}: index -3 is out of range for axis 0 of size 2"));
-  CHECK(Tensor(g(t, -2)).size() == 10);
-  // The gradient of what was picked, and a write, fail as the pick itself.
-  const Function h = function({.inputs = {x, y}, .outputs = set_subtensor(x[y], 1), .name = "h"});
-  CHECK(error_of([&] { h(t, Tensor{2}); }).starts_with("advanced_set_subtensor: index 2 is out of range for axis 0 of size 2"));
-}
-
-TEST_CASE("indices that cannot be") {
-  const Shared W = shared(Tensor::zeros({3, 4}, float32), "W");
-  const Var x = fmatrix("x"), v = fvector("v"), s = fscalar("s"), b = vector("b", bool_);
-  CHECK(error_of([&] { W[3]; }) ==
-        "subtensor{i}: index 3 is out of range for axis 0 of size 3\n  float32 (3, 4)   W\n  int64 ()         3\n  at HERE");
-  CHECK(error_of([&] { W[{0, 0, 0}]; })
-            .starts_with("subtensor{i, i, i}: 3 indices for 2 dimensions\n  float32 (3, 4)   W"));
-  CHECK(error_of([&] { x[slice(none, none, 0)]; })
-            .starts_with("subtensor{::c}: the step of a slice is 0\n  float32 (?, ?)   x"));
-  CHECK(error_of([&] { x[s]; }) ==
-        "subtensor: a bound of a slice is an integer scalar, not float32 ()\n  float32 (?, ?)   x\n  at HERE");
-  CHECK(error_of([&] { x[v]; }) ==
-        "subtensor: an index array holds integers, not float32 (?,)\n  float32 (?, ?)   x\n  at HERE");
-  CHECK(error_of([&] { x[b]; }).starts_with("subtensor: an index array holds integers, not bool (?,)"));
-  const Var n = lscalar("n");
-  const Function f = function({.inputs = {x, n}, .outputs = x[slice(none, none, n)], .name = "f"});
-  CHECK(error_of([&] { f(Tensor{{1.}}, 0); }).find("the step of a slice is 0") != std::string::npos);
-}
-
-TEST_CASE("values that do not fit the part") {
-  const Shared W = shared(Tensor::zeros({3, 4}, float32), "W");
-  const Var x = fmatrix("x"), v = fvector("v"), d = dvector("d");
-  CHECK(error_of([&] { set_subtensor(x, 0); }).starts_with("set_subtensor: the first argument must be an indexed expression, x[...], not x"));
-  CHECK(error_of([&] { inc_subtensor(tanh(x), 0); }).starts_with("inc_subtensor: the first argument must be an indexed expression, x[...], not tanh"));
-  CHECK(error_of([&] { set_subtensor(x[0], d); }).starts_with("set_subtensor: values of float64 (?,) do not fit in float32 (?,)"));
-  CHECK(error_of([&] { set_subtensor(W[0], Tensor::zeros({3}, float32)); })
-            .starts_with("set_subtensor{i}: the new values have shape (3,), the indexed part (4,)\n  float32 (3, 4)   W"));
-  CHECK(error_of([&] { set_subtensor(W[0], Tensor::zeros({3, 4}, float32)); })
-            .starts_with("set_subtensor{i}: the new values have 2 dimensions, the indexed part has 1"));
-  const Function f = function({.inputs = {x, v}, .outputs = inc_subtensor(x[slice(0, 2)], v), .name = "f"});
-  CHECK(error_of([&] { f(Tensor::zeros({3, 4}, float32), Tensor::zeros({3}, float32)); })
-            .starts_with("inc_subtensor{a:b}: the new values have shape (3,), the indexed part (2, 4)"));
-}
-
-TEST_CASE("minibatches, and the index past them") {
-  const Shared data = shared(counting({83, 2}), "data");
-  const Var index = lscalar("index");
-  const int line = __LINE__ + 1;
-  const Var x = minibatch(data, index, 20);
-  const Function f = function({.inputs = {index}, .outputs = x, .name = "train"});
-  CHECK(identical(Tensor(f(0)), data.get_value().slice(0, 0, 20)));
-  CHECK(identical(Tensor(f(3)), data.get_value().slice(0, 60, 80)));
-  CHECK(error_of([&] { f(4); }) ==
-        "checked_index: index 4 is past the data: there are 4 minibatches of 20, counted from 0\n  int64 ()   index\n  "
-        "int64 ()   4\n  " + test::at(line) + ", in function \"train\"");
-  CHECK(error_of([&] { f(-1); }).starts_with("checked_index: index -1 is past the data: there are 4 minibatches of 20"));
-  CHECK(error_of([&] { minibatch(data, index, 0); }).starts_with("minibatch: the batch size is 0, not a positive number"));
-  CHECK(identical(Tensor(f(1)), data.get_value().slice(0, 20, 40)));
+  CHECK(of(
+            [&](const Var& x) {
+              return set_subtensor(x[{i, slice(0, 2)}], -1);
+            },
+            t) == std::vector<double>{-1, -1, 2, 3, 4, 5, 6, 7, -1, -1, 10, 11});
+  CHECK(of(
+            [&](const Var& x) {
+              return inc_subtensor(x[{slice(none, none), i}], 100);
+            },
+            t) == std::vector<double>{100, 1, 102, 3, 104, 5, 106, 7, 108, 9, 110, 11});
+  CHECK(of(
+            [&](const Var& x) {
+              return inc_subtensor(x[{slice(1, none), i}], 100);
+            },
+            t) == std::vector<double>{0, 1, 2, 3, 104, 5, 106, 7, 108, 9, 110, 11});
 }

@@ -20,7 +20,8 @@ namespace {
 
 void check_calls(const Function& f, const json& calls, const std::string& what, double rtol = 0) {
   for (std::size_t i = 0; i < calls.size(); ++i)
-    check_close(f(), test::tensor_from_json(calls[i], float64), rtol, 0, what + ", call " + std::to_string(i));
+    check_close(f(), test::tensor_from_json(calls[i], float64), rtol, 0,
+                what + ", call " + std::to_string(i));
 }
 
 }  // namespace
@@ -43,7 +44,8 @@ TEST_CASE("the masks of the SdA's first layer, by both generators") {
   const json j = test::golden("rng_float64");
   const Var x = matrix("x"), corruption = scalar("corruption");
   const auto mask = [&](Streams& streams) {
-    return streams.binomial({.size = {x.shape(0), x.shape(1)}, .n = 1, .p = 1 - corruption, .dtype = float64});
+    return streams.binomial(
+        {.size = {x.shape(0), x.shape(1)}, .n = 1, .p = 1 - corruption, .dtype = float64});
   };
   const Tensor t = Tensor::zeros({3, 7}, float64);
 
@@ -58,15 +60,18 @@ TEST_CASE("MRG_RandomStreams draws what rng_mrg draws") {
   const FloatXScope scope(float64);
   for (const auto& [seed, e] : test::golden("rng_float64")["mrg"].items()) {
     const std::string what = "mrg " + seed + " ";
-    MRG_RandomStreams streams = e["seed"].is_array() ? MRG_RandomStreams(e["seed"].get<std::vector<std::int64_t>>())
-                                                     : MRG_RandomStreams(e["seed"].get<std::int64_t>());
-    check_calls(function({.outputs = streams.uniform({.size = {2, 3}})}), e["uniform_2x3_calls"], what + "uniform");
-    check_close(function({.outputs = streams.uniform({.size = {5, 8}})})(), test::tensor_from_json(e["uniform_5x8"], float64), 0, 0,
-                what + "uniform 5x8");
-    check_calls(function({.outputs = streams.binomial({.size = {4, 6}, .p = 0.7, .dtype = float64})}), e["binomial_4x6_p.7"],
-                what + "binomial");
+    MRG_RandomStreams streams = e["seed"].is_array()
+                                    ? MRG_RandomStreams(e["seed"].get<std::vector<std::int64_t>>())
+                                    : MRG_RandomStreams(e["seed"].get<std::int64_t>());
+    check_calls(function({.outputs = streams.uniform({.size = {2, 3}})}), e["uniform_2x3_calls"],
+                what + "uniform");
+    check_close(function({.outputs = streams.uniform({.size = {5, 8}})})(),
+                test::tensor_from_json(e["uniform_5x8"], float64), 0, 0, what + "uniform 5x8");
+    check_calls(function({.outputs = streams.binomial({.size = {4, 6}, .p = 0.7, .dtype = float64})}),
+                e["binomial_4x6_p.7"], what + "binomial");
     // 4 units: log, sin and cos of another mathematical library
-    check_calls(function({.outputs = streams.normal({.size = {3, 3}})}), e["normal_3x3"], what + "normal", 1e-15);
+    check_calls(function({.outputs = streams.normal({.size = {3, 3}})}), e["normal_3x3"], what + "normal",
+                1e-15);
     const Var x = matrix("x"), corruption = scalar("corruption");
     const Function u = function({.inputs = {x},
                                  .outputs = streams.uniform({.size = {x.shape(0), x.shape(1)}}),
@@ -74,29 +79,37 @@ TEST_CASE("MRG_RandomStreams draws what rng_mrg draws") {
     const Tensor small = Tensor::zeros({2, 4}, float64);
     for (const json& call : e["uniform_symbolic_shape_2x4"])
       check_close(u(small), test::tensor_from_json(call, float64), 0, 0, what + "uniform of symbolic size");
-    const Function b = function({.inputs = {x, corruption},
-                                 .outputs = streams.binomial({.size = {x.shape(0), x.shape(1)}, .p = 1 - corruption, .dtype = float64})});
+    const Function b =
+        function({.inputs = {x, corruption},
+                  .outputs = streams.binomial(
+                      {.size = {x.shape(0), x.shape(1)}, .p = 1 - corruption, .dtype = float64})});
     const json& masks = e["binomial_symbolic_3x7_corr.1_then_.3"];
-    check_close(b(Tensor::zeros({3, 7}, float64), .1), test::tensor_from_json(masks[0], float64), 0, 0, what + "mask .1");
-    check_close(b(Tensor::zeros({3, 7}, float64), .3), test::tensor_from_json(masks[1], float64), 0, 0, what + "mask .3");
+    check_close(b(Tensor::zeros({3, 7}, float64), .1), test::tensor_from_json(masks[0], float64), 0, 0,
+                what + "mask .1");
+    check_close(b(Tensor::zeros({3, 7}, float64), .3), test::tensor_from_json(masks[1], float64), 0, 0,
+                what + "mask .3");
     // More elements than there are substreams: they begin again.
     const json& wide = e["binomial_symbolic_20x784_next_call_corr.1"];
     const Tensor mask = b(Tensor::zeros({20, 784}, float64), .1);
     double sum = 0;
     for (const double v : mask.to_vector<double>()) sum += v;
     CHECK(sum == wide["sum"].get<double>());
-    check_close(mask[19].slice(0, 0, 20), test::tensor_from_json(wide["last_row_first20"], float64), 0, 0, what + "last row");
+    check_close(mask[19].slice(0, 0, 20), test::tensor_from_json(wide["last_row_first20"], float64), 0, 0,
+                what + "last row");
   }
 }
 
 TEST_CASE("the laws: ranges, dtypes and parameters") {
   for (const bool mrg : {false, true}) {
     std::unique_ptr<Streams> streams;
-    if (mrg) streams = std::make_unique<MRG_RandomStreams>(5);
-    else streams = std::make_unique<RandomStreams>(5);
+    if (mrg)
+      streams = std::make_unique<MRG_RandomStreams>(5);
+    else
+      streams = std::make_unique<RandomStreams>(5);
     for (const DType dtype : {float32, float64}) {
       INFO("mrg: ", mrg, " ", to_string(dtype));
-      const Tensor u = function({.outputs = streams->uniform({.size = {1000}, .low = -2., .high = 3., .dtype = dtype})})();
+      const Tensor u =
+          function({.outputs = streams->uniform({.size = {1000}, .low = -2., .high = 3., .dtype = dtype})})();
       CHECK(u.dtype() == dtype);
       double mean = 0;
       for (const double v : u.to_vector<double>()) {
@@ -105,7 +118,8 @@ TEST_CASE("the laws: ranges, dtypes and parameters") {
       }
       // The mean of 1000 draws: one standard deviation is 5 / sqrt(12 * 1000) = 0.046.
       CHECK(std::abs(mean - .5) < .2);
-      const Tensor n = function({.outputs = streams->normal({.size = {1001}, .avg = 10., .std = 2., .dtype = dtype})})();
+      const Tensor n =
+          function({.outputs = streams->normal({.size = {1001}, .avg = 10., .std = 2., .dtype = dtype})})();
       CHECK(n.dtype() == dtype);
       double m = 0, s = 0;
       for (const double v : n.to_vector<double>()) m += v / 1001;
@@ -123,8 +137,10 @@ TEST_CASE("the laws: ranges, dtypes and parameters") {
     }
     // 125 expected, standard deviation 9.7
     CHECK(std::abs(static_cast<double>(ones) - 125) < 45);
-    CHECK(function({.outputs = streams->binomial({.size = {4}, .p = 0.})})()[0].to_vector<int>() == std::vector<int>(4, 0));
-    CHECK(function({.outputs = streams->binomial({.size = {4}, .p = 1.})})()[0].to_vector<int>() == std::vector<int>(4, 1));
+    CHECK(function({.outputs = streams->binomial({.size = {4}, .p = 0.})})()[0].to_vector<int>() ==
+          std::vector<int>(4, 0));
+    CHECK(function({.outputs = streams->binomial({.size = {4}, .p = 1.})})()[0].to_vector<int>() ==
+          std::vector<int>(4, 1));
     CHECK(function({.outputs = streams->uniform({.size = {}, .dtype = float64})})()[0].ndim() == 0);
     CHECK(function({.outputs = streams->uniform({.size = {0, 3}})})()[0].shape() == Sizes{0, 3});
   }
@@ -159,12 +175,21 @@ TEST_CASE("parameters that cannot be") {
   CHECK(error_of([&] { f(std::nan("")); }).starts_with("random_binomial: p must lie in [0, 1], not nan\n"));
   CHECK(identical(streams.states()[0].get_value(), state));
   const Function g = function({.inputs = {s}, .outputs = streams.normal({.size = {3}, .std = s})});
-  CHECK(error_of([&] { g(-1.); }).starts_with("random_normal: the standard deviation must not be negative, not -1\n"));
+  CHECK(error_of([&] {
+          g(-1.);
+        }).starts_with("random_normal: the standard deviation must not be negative, not -1\n"));
   const Function h = function({.inputs = {n}, .outputs = streams.uniform({.size = {n}})});
   CHECK(error_of([&] { h(-1); }).starts_with("random_uniform: a size cannot be -1\n"));
-  CHECK(error_of([&] { streams.uniform({.size = {3}, .dtype = int32}); }).starts_with("uniform: the dtype is a float, not int32"));
-  CHECK(error_of([&] { streams.uniform({.size = {s}}); }).starts_with("random_uniform: a size is an integer scalar, not float"));
-  CHECK(error_of([&] { mrg.binomial({.size = {3}, .n = 2}); }).starts_with("MRG_RandomStreams::binomial draws with n = 1 only"));
-  CHECK(error_of([] { MRG_RandomStreams(std::vector<std::int64_t>{1, 2}); }) ==
-        "the seed of MRG_RandomStreams is one number or six, not 2");
+  CHECK(error_of([&] {
+          streams.uniform({.size = {3}, .dtype = int32});
+        }).starts_with("uniform: the dtype is a float, not int32"));
+  CHECK(error_of([&] {
+          streams.uniform({.size = {s}});
+        }).starts_with("random_uniform: a size is an integer scalar, not float"));
+  CHECK(error_of([&] {
+          mrg.binomial({.size = {3}, .n = 2});
+        }).starts_with("MRG_RandomStreams::binomial draws with n = 1 only"));
+  CHECK(error_of([] {
+          MRG_RandomStreams(std::vector<std::int64_t>{1, 2});
+        }) == "the seed of MRG_RandomStreams is one number or six, not 2");
 }

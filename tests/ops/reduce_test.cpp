@@ -43,12 +43,13 @@ TEST_CASE("reductions over every axis, with and without keeping it") {
   for (const Row& row : table)
     for (const int axis : {0, 1, 2, -1})
       for (const bool keepdims : {false, true})
-        test::expect_op({.name = std::string(row.name) + " along " + std::to_string(axis) + (keepdims ? " kept" : ""),
-                         .build = [&](const Vars& x) { return row.f(x[0], {.axis = axis, .keepdims = keepdims}); },
-                         .shapes = {{{2, 3, 4}}, {{1, 2, 1}}, {{3, 1, 5}}},
-                         .low = 0.2,
-                         .differentiable = row.differentiable,
-                         .twice = row.twice});
+        test::expect_op(
+            {.name = std::string(row.name) + " along " + std::to_string(axis) + (keepdims ? " kept" : ""),
+             .build = [&](const Vars& x) { return row.f(x[0], {.axis = axis, .keepdims = keepdims}); },
+             .shapes = {{{2, 3, 4}}, {{1, 2, 1}}, {{3, 1, 5}}},
+             .low = 0.2,
+             .differentiable = row.differentiable,
+             .twice = row.twice});
 }
 
 TEST_CASE("reductions over all and over several axes") {
@@ -61,7 +62,10 @@ TEST_CASE("reductions over all and over several axes") {
                      .twice = row.twice});
     if (std::string(row.name).starts_with("arg")) continue;
     test::expect_op({.name = std::string(row.name) + " along 0 and 2",
-                     .build = [&](const Vars& x) { return row.f(x[0], {.axis = {0, -1}}); },
+                     .build =
+                         [&](const Vars& x) {
+                           return row.f(x[0], {.axis = {0, -1}});
+                         },
                      .shapes = {{{2, 3, 4}}, {{1, 3, 1}}},
                      .low = 0.2,
                      .differentiable = row.differentiable,
@@ -71,7 +75,8 @@ TEST_CASE("reductions over all and over several axes") {
 
 TEST_CASE("reductions of long arrays, in blocks and beyond") {
   for (const Row& row : table) {
-    if (std::string(row.name) == "prod" || std::string(row.name) == "any" || std::string(row.name) == "all") continue;
+    if (std::string(row.name) == "prod" || std::string(row.name) == "any" || std::string(row.name) == "all")
+      continue;
     for (const DType dtype : {float32, float64}) {
       const Var x = matrix("x", dtype);
       for (const Sizes& shape : {Sizes{3, 2500}, Sizes{2500, 3}, Sizes{40, 1030}}) {
@@ -83,7 +88,8 @@ TEST_CASE("reductions of long arrays, in blocks and beyond") {
             test::check_close(test::evaluate(y, {x}, {layout.tensor}), want, test::ulps(dtype, 4),
                               // 2500 roundings of partial sums of about 30
                               dtype == float64 ? 1e-12 : 1e-7,
-                              std::string(row.name) + " " + to_string(shape) + " along " + std::to_string(axis) + ", " + layout.name);
+                              std::string(row.name) + " " + to_string(shape) + " along " +
+                                  std::to_string(axis) + ", " + layout.name);
         }
       }
     }
@@ -97,7 +103,8 @@ TEST_CASE("sums of floats accumulate in float64") {
   values[0] = 16777216;
   CHECK(test::evaluate(sum(x), {x}, {Tensor(values)}).item<float>() == 16777216.f + 1000.f);
   std::reverse(values.begin(), values.end());
-  CHECK(test::evaluate(mean(x) * 1001, {x}, {Tensor(values)}).item<float>() == doctest::Approx(16778216.).epsilon(2e-7));
+  CHECK(test::evaluate(mean(x) * 1001, {x}, {Tensor(values)}).item<float>() ==
+        doctest::Approx(16778216.).epsilon(2e-7));
   const Var m = fmatrix("m");
   Tensor t = Tensor::full({1001, 2}, float32, 1);
   t.at<float>(0, 0) = t.at<float>(0, 1) = 16777216;
@@ -127,13 +134,16 @@ TEST_CASE("sums and products of integers are int64 and wrap around; means are fl
   const Var b = bvector("b");
   CHECK(test::evaluate(sum(b), {b}, {Tensor::full({1000}, int8, 127)}).item<int>() == 127000);
   const Var l = lvector("l");
-  CHECK(test::evaluate(sum(l), {l}, {Tensor::full({2}, int64, 9223372036854774784.)}).item<std::int64_t>() == -2048);
+  CHECK(test::evaluate(sum(l), {l}, {Tensor::full({2}, int64, 9223372036854774784.)}).item<std::int64_t>() ==
+        -2048);
 }
 
 TEST_CASE("the first of equals wins, and NaN is extreme") {
   const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
   const Var x = dvector("x");
-  const auto of = [&](Reduction f, const std::vector<double>& v) { return test::evaluate(f(x, {}), {x}, {Tensor(v)}).item(); };
+  const auto of = [&](Reduction f, const std::vector<double>& v) {
+    return test::evaluate(f(x, {}), {x}, {Tensor(v)}).item();
+  };
   CHECK(of(argmax, {1, 3, 3, 2}) == 1);
   CHECK(of(argmin, {1, 0, 0, 2}) == 1);
   CHECK(of(argmax, {-inf, -inf}) == 0);
@@ -154,8 +164,8 @@ TEST_CASE("the first of equals wins, and NaN is extreme") {
 
 TEST_CASE("the gradient of max goes to every element that equals it") {
   const Var x = dmatrix("x");
-  CHECK(test::evaluate(grad(sum(max(x, {.axis = 1}) * 2), x), {x}, {Tensor{{1., 3., 3.}, {5., 2., 5.}}}).to_vector<double>() ==
-        std::vector<double>{0, 2, 2, 2, 0, 2});
+  CHECK(test::evaluate(grad(sum(max(x, {.axis = 1}) * 2), x), {x}, {Tensor{{1., 3., 3.}, {5., 2., 5.}}})
+            .to_vector<double>() == std::vector<double>{0, 2, 2, 2, 0, 2});
   CHECK(test::evaluate(grad(min(x), x), {x}, {Tensor{{1., 3.}, {1., 4.}}}).to_vector<double>() ==
         std::vector<double>{1, 0, 1, 0});
 }
@@ -185,11 +195,14 @@ TEST_CASE("of nothing: sums are 0, products 1, means NaN, extremes an error") {
   }
   const int line = __LINE__ + 1;
   const Function f = function({.inputs = {x}, .outputs = max(x, {.axis = 1}), .name = "f"});
-  CHECK(error_of([&] { f(Tensor::zeros({3, 0}, float32)); }) ==
-        "max{axis=1}: axis 1 is empty: there is no largest or smallest element\n  float32 (3, 0)   x\n  " + test::at(line) +
-            ", in function \"f\"");
-  CHECK(error_of([&] { test::evaluate(argmin(x), {x}, {Tensor::zeros({0, 2}, float32)}); })
-            .starts_with("argmin: axis 0 is empty"));
+  CHECK(error_of([&] {
+          f(Tensor::zeros({3, 0}, float32));
+        }) ==
+        "max{axis=1}: axis 1 is empty: there is no largest or smallest element\n  float32 (3, 0)   x\n  " +
+            test::at(line) + ", in function \"f\"");
+  CHECK(error_of([&] {
+          test::evaluate(argmin(x), {x}, {Tensor::zeros({0, 2}, float32)});
+        }).starts_with("argmin: axis 0 is empty"));
 }
 
 TEST_CASE("kept axes stretch against the array they came from") {
@@ -205,7 +218,9 @@ TEST_CASE("axes that do not exist") {
         "sum: axis 2 does not exist in 2 dimensions\n  float32 (?, ?)   x\n  at HERE");
   CHECK(error_of([&] { mean(x, {.axis = -3}); }) ==
         "sum: axis -3 does not exist in 2 dimensions\n  float32 (?, ?)   x\n  at HERE");
-  CHECK(error_of([&] { max(x, {.axis = {0, -2}}); }) ==
-        "max: axis 0 stands twice\n  float32 (?, ?)   x\n  at HERE");
-  CHECK(error_of([&] { argmax(x, {.axis = 5}); }).starts_with("argmax: axis 5 does not exist in 2 dimensions"));
+  CHECK(error_of([&] {
+          max(x, {.axis = {0, -2}});
+        }) == "max: axis 0 stands twice\n  float32 (?, ?)   x\n  at HERE");
+  CHECK(
+      error_of([&] { argmax(x, {.axis = 5}); }).starts_with("argmax: axis 5 does not exist in 2 dimensions"));
 }

@@ -37,7 +37,8 @@ Var instance(const Var& pattern, VarMap<Var>& by, DType dtype, int ndim) {
     if (!v.is_set()) v = variable(test::unknown(dtype, ndim), node.name);
     return v;
   }
-  if (node.kind == Node::Kind::constant) return constant(node.value.astype(node.weak ? dtype : node.value.dtype()));
+  if (node.kind == Node::Kind::constant)
+    return constant(node.value.astype(node.weak ? dtype : node.value.dtype()));
   Vars inputs;
   for (const Var& x : node.inputs) inputs.push_back(instance(x, by, dtype, ndim));
   return apply(node.op, std::move(inputs));
@@ -80,12 +81,14 @@ TEST_CASE("both sides of every rule agree where they are finite, and no finite v
         const Sides s = sides(r, dtype, 2);
         VarMap<Tensor> values;
         for (const Var& v : s.x)
-          values.emplace(v, test::random({20, 25}, dtype, static_cast<std::uint32_t>(values.size() + 1), -range, range));
+          values.emplace(
+              v, test::random({20, 25}, dtype, static_cast<std::uint32_t>(values.size() + 1), -range, range));
         const std::vector<Tensor> y = test::oracle({s.before, s.after}, values);
         REQUIRE(y[0].shape() == y[1].shape());
         CHECK(y[0].dtype() == y[1].dtype());
         const std::vector<double> before = y[0].to_vector<double>(), after = y[1].to_vector<double>();
-        // Each node of both sides is rounded: some units of the largest number on the way, which is at least 1.
+        // Each node of both sides is rounded: some units of the largest number on the way, which is at
+        // least 1.
         const double tolerance = test::ulps(dtype, 8);
         std::size_t lost = 0, wrong = 0, freed = 0;
         for (std::size_t i = 0; i < before.size(); ++i) {
@@ -95,8 +98,11 @@ TEST_CASE("both sides of every rule agree where they are finite, and no finite v
             ++lost;
           } else if (r.kind == Rule::Kind::exact || std::abs(before[i]) < 10) {
             // Beyond 10, the left side of a finite rule has lost digits that the right side keeps.
-            const double conditioning = r.kind == Rule::Kind::finite ? std::exp(std::min(std::abs(before[i]), 10.)) : 1;
-            if (!(std::abs(after[i] - before[i]) <= tolerance * conditioning * std::max(1., std::abs(before[i])))) ++wrong;
+            const double conditioning =
+                r.kind == Rule::Kind::finite ? std::exp(std::min(std::abs(before[i]), 10.)) : 1;
+            if (!(std::abs(after[i] - before[i]) <=
+                  tolerance * conditioning * std::max(1., std::abs(before[i]))))
+              ++wrong;
           }
         }
         CHECK(lost == 0);
@@ -113,7 +119,8 @@ TEST_CASE("every rule that may turn NaN or Inf into a number does so somewhere")
     bool freed = false, better = false;
     for (const double sign : {-1., 1.}) {
       VarMap<Tensor> values;
-      for (const Var& v : s.x) values.emplace(v, test::tensor(float32, {4}, {sign * 30, sign * 95, sign * 120, sign * 300}));
+      for (const Var& v : s.x)
+        values.emplace(v, test::tensor(float32, {4}, {sign * 30, sign * 95, sign * 120, sign * 300}));
       const std::vector<Tensor> y = test::oracle({s.before, s.after}, values);
       for (std::size_t i = 0; i < 4; ++i) {
         const double before = y[0].to_vector<double>()[i], after = y[1].to_vector<double>()[i];
@@ -157,7 +164,8 @@ TEST_CASE("every rule fires in a function of its whole phase, which keeps the va
       values.push_back(test::random({3, 4}, float64, static_cast<std::uint32_t>(values.size() + 1), .1, 1));
     }
     const std::vector<double> fast = Tensor(f.call(values.data(), values.size())).to_vector<double>();
-    const std::vector<double> plain = test::evaluate(s.before, s.x, values, Mode::FAST_COMPILE).to_vector<double>();
+    const std::vector<double> plain =
+        test::evaluate(s.before, s.x, values, Mode::FAST_COMPILE).to_vector<double>();
     for (std::size_t i = 0; i < fast.size(); ++i) CHECK(fast[i] == doctest::Approx(plain[i]).epsilon(1e-14));
   }
 }
@@ -179,21 +187,41 @@ Shared weights() {
 
 const std::vector<Case>& cases() {
   static const std::vector<Case> all = {
-      {"constant", [](const Vars& x) { return x[0] + exp(constant(Tensor{1., 2.}.astype(float64))); }, {{3, 2}}},
-      {"dimshuffles", [](const Vars& x) { return x[0].T().dimshuffle({'x', 1, 0}) + 1; }, {{3, 2}}},
+      {"constant",
+       [](const Vars& x) {
+         return x[0] + exp(constant(Tensor{1., 2.}.astype(float64)));
+       },
+       {{3, 2}}},
+      {"dimshuffles",
+       [](const Vars& x) {
+         return x[0].T().dimshuffle({'x', 1, 0}) + 1;
+       },
+       {{3, 2}}},
       {"dimshuffles", [](const Vars& x) { return tanh(x[0].T().T()); }, {{3, 2}}},
       {"transpose_dot", [](const Vars& x) { return dot(x[0], x[1]).T(); }, {{3, 2}, {2, 4}}},
-      {"transpose_dot", [](const Vars& x) { return dot(dot(x[0], x[1]), x[2]).T(); }, {{3, 2}, {2, 4}, {4, 5}}},
+      {"transpose_dot",
+       [](const Vars& x) { return dot(dot(x[0], x[1]), x[2]).T(); },
+       {{3, 2}, {2, 4}, {4, 5}}},
       {"unused_alloc",
-       [](const Vars& x) { return x[0] * alloc(x[1], {x[0].shape(0), x[0].shape(1)}); },
+       [](const Vars& x) {
+         return x[0] * alloc(x[1], {x[0].shape(0), x[0].shape(1)});
+       },
        {{3, 2}, {2}}},
       {"unused_alloc", [](const Vars& x) { return grad(sum(sqr(x[0])), x[0]); }, {{3, 2}}},
       {"slice_lift", [](const Vars&) { return cast(weights(), float32)[slice(1, 3)]; }, {}},
-      {"slice_lift", [](const Vars&) { return (weights() * 2 + 1)[{slice(1, 3), slice(none, none, -1)}]; }, {}},
+      {"slice_lift",
+       [](const Vars&) {
+         return (weights() * 2 + 1)[{slice(1, 3), slice(none, none, -1)}];
+       },
+       {}},
       {"add_dot", [](const Vars& x) { return weights() - 0.5 * dot(x[0], x[1]); }, {{4, 2}, {2, 3}}},
-      {"add_dot", [](const Vars& x) { return 0.5 * (dot(x[0], x[1]) - weights()) + x[2]; }, {{4, 2}, {2, 3}, {4, 3}}},
+      {"add_dot",
+       [](const Vars& x) { return 0.5 * (dot(x[0], x[1]) - weights()) + x[2]; },
+       {{4, 2}, {2, 3}, {4, 3}}},
       {"fuse", [](const Vars& x) { return tanh(x[0] * 2 + x[1]) * sigmoid(x[0]) - 1; }, {{3, 2}, {2}}},
-      {"fuse", [](const Vars& x) { return switch_(x[0] > 0, exp(-x[0]), x[1]) / mean(sqr(x[0])); }, {{3, 2}, {}}},
+      {"fuse",
+       [](const Vars& x) { return switch_(x[0] > 0, exp(-x[0]), x[1]) / mean(sqr(x[0])); },
+       {{3, 2}, {}}},
   };
   return all;
 }
@@ -231,8 +259,9 @@ TEST_CASE("the rules and passes that are functions fire on their example and kee
     CHECK(equal_computations({applied(c.rule, now, again)}, {now}));
     CHECK(again.empty());
     // A folded constant, and a sum in another order, may differ in the last place.
-    test::check_close(test::evaluate(now, x, values, Mode::FAST_COMPILE), test::evaluate(y, x, values, Mode::FAST_COMPILE),
-                      test::ulps(float64, 2), test::ulps(float64, 2), c.rule);
+    test::check_close(test::evaluate(now, x, values, Mode::FAST_COMPILE),
+                      test::evaluate(y, x, values, Mode::FAST_COMPILE), test::ulps(float64, 2),
+                      test::ulps(float64, 2), c.rule);
   }
   // What is new needs an example.
   std::set<std::string> functions;
@@ -247,7 +276,8 @@ TEST_CASE("products are accumulated into what they are added to") {
   const Shared W = shared(test::random({3, 4}, float64, 1), "W");
   const Var g = dot(x.T(), y);
   const auto products = [&](const Var& next) {
-    const Function f = function({.inputs = {x, y, lr}, .updates = {{W, next}}, .on_unused_input = OnUnusedInput::ignore});
+    const Function f =
+        function({.inputs = {x, y, lr}, .updates = {{W, next}}, .on_unused_input = OnUnusedInput::ignore});
     int n = 0;
     for (const Firing& firing : f.trace()) n += firing.rule == "add_dot" ? 1 : 0;
     return n;
@@ -265,7 +295,8 @@ TEST_CASE("a chain of elementwise operations is one step") {
   const Var x = dmatrix("x"), y = dvector("y");
   const Function f = function({.inputs = {x, y}, .outputs = tanh(x * 2 + y) * sigmoid(x) - 1});
   CHECK(toposort(f.outputs()).size() <= 5);  // x, y, the literals, the chain
-  const Function g = function({.inputs = {x, y}, .outputs = tanh(x * 2 + y) * sigmoid(x) - 1, .exclude = {"fuse"}});
+  const Function g =
+      function({.inputs = {x, y}, .outputs = tanh(x * 2 + y) * sigmoid(x) - 1, .exclude = {"fuse"}});
   CHECK(toposort(g.outputs()).size() > 5);
   const Tensor a = test::random({5, 6}, float64, 1), b = test::random({6}, float64, 2);
   CHECK(identical(Tensor(f(a, b)), Tensor(g(a, b))));

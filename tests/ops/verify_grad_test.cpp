@@ -21,12 +21,16 @@ struct Cube : OpOf<Cube> {
   bool operator==(const Cube&) const = default;
   std::string name() const override { return "cube"; }
   Types infer(const Types& x) const override { return {x[0]}; }
-  Vars L_op(const Vars& x, const Vars&, const Vars& gy) const override { return {gy[0] * sqr(x[0]) * factor}; }
+  Vars L_op(const Vars& x, const Vars&, const Vars& gy) const override {
+    return {gy[0] * sqr(x[0]) * factor};
+  }
   void perform(const Views& x, const Views& y) const override {
     copy_into(y[0], x[0]);
     for (std::int64_t i = 0; i < y[0].size(); ++i) {
-      if (y[0].dtype == float32) y[0].ptr<float>()[i] *= y[0].ptr<float>()[i] * y[0].ptr<float>()[i];
-      else y[0].ptr<double>()[i] *= y[0].ptr<double>()[i] * y[0].ptr<double>()[i];
+      if (y[0].dtype == float32)
+        y[0].ptr<float>()[i] *= y[0].ptr<float>()[i] * y[0].ptr<float>()[i];
+      else
+        y[0].ptr<double>()[i] *= y[0].ptr<double>()[i] * y[0].ptr<double>()[i];
     }
   }
 };
@@ -52,14 +56,19 @@ TEST_CASE("a right gradient passes, a wrong one does not") {
 
 TEST_CASE("a gradient that is transposed does not pass") {
   const test::Tensors at = {test::random({3, 3}, float64, 1)};
-  const test::Build wrong = [](const Vars& x) { return x[0] * disconnected_grad(x[0].T()) + disconnected_grad(x[0]) * zero_grad(x[0]); };
+  const test::Build wrong = [](const Vars& x) {
+    return x[0] * disconnected_grad(x[0].T()) + disconnected_grad(x[0]) * zero_grad(x[0]);
+  };
   CHECK(error_of([&] { verify_grad(wrong, at); }) != "no error");
 }
 
 TEST_CASE("points that cannot be") {
   const test::Build f = [](const Vars& x) { return sqr(x[0]); };
   CHECK(error_of([&] { verify_grad(f, {}); }) == "verify_grad: there are no points");
-  CHECK(error_of([&] { verify_grad(f, {Tensor{1, 2}}); }).starts_with("verify_grad: the points are floats of one dtype, not int64"));
-  CHECK(error_of([&] { verify_grad(f, {Tensor{1.}.astype(float32), Tensor{1.}.astype(float64)}); })
-            .starts_with("verify_grad: the points are floats of one dtype, not float32 and float64"));
+  CHECK(error_of([&] {
+          verify_grad(f, {Tensor{1, 2}});
+        }).starts_with("verify_grad: the points are floats of one dtype, not int64"));
+  CHECK(error_of([&] {
+          verify_grad(f, {Tensor{1.}.astype(float32), Tensor{1.}.astype(float64)});
+        }).starts_with("verify_grad: the points are floats of one dtype, not float32 and float64"));
 }
