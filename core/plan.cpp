@@ -274,9 +274,13 @@ void Plan::resolve(Segment& segment) {
         y.value = v;
         break;
       }
-      case SizeItem::Kind::view:
+      case SizeItem::Kind::view: {
+        Slot& y = slots_[static_cast<std::size_t>(item.y[0])];
+        const Sizes before = y.view.shape;
         place_view(item);
+        y.changed = stale_ || !(y.view.shape == before);
         break;
+      }
       case SizeItem::Kind::infer: {
         bool dirty = stale_;
         for (std::size_t i = 0; i < item.x.size(); ++i) {
@@ -355,14 +359,11 @@ void Plan::infer(const SizeItem& item) {
 
 void Plan::place_view(const SizeItem& item) {
   Slot& y = slots_[static_cast<std::size_t>(item.y[0])];
-  View v;
   try {
-    v = item.node->op->view(Views(item.xv.data(), static_cast<int>(item.xv.size())));
+    y.view = item.node->op->view(Views(item.xv.data(), static_cast<int>(item.xv.size())));
   } catch (const Error& e) {
     blame(*item.node, item.x, e.what());
   }
-  y.changed = stale_ || !(v.shape == y.view.shape);
-  y.view = v;
 }
 
 void Plan::lay_out(Segment& segment) {

@@ -143,7 +143,7 @@ bool equal_computations(const Vars& a, const Vars& b) {
   std::vector<std::pair<Var, Var>> stack;
   for (std::size_t i = 0; i < a.size(); ++i) stack.emplace_back(a[i], b[i]);
   while (!stack.empty()) {
-    const auto [x, y] = stack.back();
+    const Var x = stack.back().first, y = stack.back().second;
     stack.pop_back();
     Vars& before = compared[x];
     if (std::any_of(before.begin(), before.end(), [&](const Var& v) { return same(v, y); })) continue;

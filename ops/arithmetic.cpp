@@ -51,7 +51,7 @@ void clip_kernel(void* y, const void* const* x, int n) {
 template <template <class> class Kernel>
 void fill_all(ScalarOp& row) {
   const auto fill = [&]<class T>(T) { row.kernels[static_cast<int>(dtype_of<T>())] = Kernel<T>::run; };
-  fill(bool{});
+  if (row.promote != Promote::numbers) fill(bool{});
   fill(std::int8_t{});
   fill(std::int16_t{});
   fill(std::int32_t{});
@@ -84,7 +84,7 @@ Var add(const Arg& a, const Arg& b) {
 
 Var sub(const Arg& a, const Arg& b) {
   static const OpPtr op = binary(
-      {.name = "sub", .symbol = "-", .grad = [](const Var& g, const Vars&, const Var&) { return Vars{g, -g}; }},
+      {.name = "sub", .symbol = "-", .promote = Promote::numbers, .grad = [](const Var& g, const Vars&, const Var&) { return Vars{g, -g}; }},
       [](auto x, auto y) { return x - y; }, [](const std::int64_t* x) { return wrap(bits(x[0]) - bits(x[1])); });
   return elementwise(op, {a, b});
 }
@@ -234,6 +234,7 @@ Var clip(const Arg& x, const Arg& low, const Arg& high) {
       const Var inside = mul(ge(v[0], v[1]), le(v[0], v[2]));
       return Vars{switch_(inside, g, 0), switch_(lt(v[0], v[1]), g, 0), switch_(gt(v[0], v[2]), g, 0)};
     };
+    row->promote = Promote::numbers;
     fill_all<ClipKernel>(*row);
     row->integer = [](const std::int64_t* v) { return v[0] < v[1] ? v[1] : v[0] > v[2] ? v[2] : v[0]; };
     return make_op(Elemwise(row));

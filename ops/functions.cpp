@@ -110,7 +110,7 @@ std::int64_t negated(std::int64_t v) { return static_cast<std::int64_t>(0U - sta
 
 Var neg(const Arg& a) {
   static const OpPtr op = unary("neg", [](auto x) { return -x; }, [](const std::int64_t* x) { return negated(x[0]); },
-                                [](const Var& g, const Var&, const Var&) { return -g; }, "-");
+                                [](const Var& g, const Var&, const Var&) { return -g; }, "-", Promote::numbers);
   return elementwise(op, {a});
 }
 
@@ -172,7 +172,7 @@ Var sgn(const Arg& a) {
                                   return x.unaryExpr([](T v) { return v > 0 ? T(1) : v < 0 ? T(-1) : v; });
                                 },
                                 [](const std::int64_t* x) -> std::int64_t { return (x[0] > 0) - (x[0] < 0); },
-                                [](const Var&, const Var& x, const Var&) { return zeros_like(x); });
+                                [](const Var&, const Var& x, const Var&) { return zeros_like(x); }, {}, Promote::numbers);
   return elementwise(op, {a});
 }
 

@@ -66,7 +66,7 @@ void set_integer_kernels(ScalarOp& row, F f) {
     row.kernels[static_cast<int>(dtype_of<T>())] =
         row.gives_bool ? &integer_kernel<T, bool, F, arity> : &integer_kernel<T, T, F, arity>;
   };
-  fill(bool{});
+  if (row.promote != Promote::numbers) fill(bool{});
   fill(std::int8_t{});
   fill(std::int16_t{});
   fill(std::int32_t{});
@@ -90,9 +90,11 @@ OpPtr unary(std::string name, F f, Derivative derivative) {
 
 /// A function of floats and integers that keeps the dtype.
 template <class F, class I>
-OpPtr unary(std::string name, F f, I integers, Derivative derivative, std::string symbol = {}) {
+OpPtr unary(std::string name, F f, I integers, Derivative derivative, std::string symbol = {},
+            Promote promote = Promote::common) {
   auto row = std::make_shared<ScalarOp>();
   row->name = std::move(name);
+  row->promote = promote;
   row->symbol = std::move(symbol);
   set_float_kernels<F, 1>(*row, f);
   set_integer_kernels<I, 1>(*row, integers);

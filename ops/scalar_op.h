@@ -23,6 +23,7 @@ enum class Promote {
   floating,  ///< the same, and integers become floats
   division,  ///< the same, and if all are integers, floatX
   power,     ///< common, and bool becomes int8
+  numbers,   ///< common, and bool is refused
   branches,  ///< the first operand is a condition
 };
 

@@ -126,7 +126,7 @@ void put(const View& part, const View& y, bool adds) {
     }
   };
   switch (part.dtype) {
-    case DType::bool_: return run(std::uint8_t{});
+    case DType::bool_: return run(bool{});
     case DType::int8: return run(std::int8_t{});
     case DType::int16: return run(std::int16_t{});
     case DType::int32: return run(std::int32_t{});

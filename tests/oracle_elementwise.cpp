@@ -22,33 +22,44 @@ double floor_mod(double a, double b) {
   return r != 0 && (r < 0) != (b < 0) ? r + b : r;
 }
 
+/// 64-bit arithmetic that wraps around.
+std::uint64_t bits(std::int64_t v) { return static_cast<std::uint64_t>(v); }
+std::int64_t plus(std::int64_t a, std::int64_t b) { return static_cast<std::int64_t>(bits(a) + bits(b)); }
+std::int64_t minus(std::int64_t a, std::int64_t b) { return static_cast<std::int64_t>(bits(a) - bits(b)); }
+std::int64_t times(std::int64_t a, std::int64_t b) { return static_cast<std::int64_t>(bits(a) * bits(b)); }
+
 std::int64_t floor_div(std::int64_t a, std::int64_t b) {
   if (b == 0) return 0;
+  if (b == -1) return minus(0, a);
   const std::int64_t q = a / b;
   return q * b != a && (a < 0) != (b < 0) ? q - 1 : q;
 }
 
 std::int64_t power(std::int64_t a, std::int64_t b) {
   std::int64_t y = 1;
-  for (std::int64_t i = 0; i < b; ++i) y *= a;
+  for (std::int64_t i = 0; i < b; ++i) y = times(y, a);
   return y;
 }
 
 const std::map<std::string, Row>& table() {
   static const std::map<std::string, Row> rows = {
       {"add",
-       {[](const double* x) { return x[0] + x[1]; }, [](const std::int64_t* x) { return x[0] + x[1]; }}},
+       {[](const double* x) { return x[0] + x[1]; }, [](const std::int64_t* x) { return plus(x[0], x[1]); }}},
       {"sub",
-       {[](const double* x) { return x[0] - x[1]; }, [](const std::int64_t* x) { return x[0] - x[1]; }}},
+       {[](const double* x) { return x[0] - x[1]; },
+        [](const std::int64_t* x) { return minus(x[0], x[1]); }}},
       {"mul",
-       {[](const double* x) { return x[0] * x[1]; }, [](const std::int64_t* x) { return x[0] * x[1]; }}},
+       {[](const double* x) { return x[0] * x[1]; },
+        [](const std::int64_t* x) { return times(x[0], x[1]); }}},
       {"true_div", {[](const double* x) { return x[0] / x[1]; }}},
       {"int_div",
        {[](const double* x) { return std::floor(x[0] / x[1]); },
         [](const std::int64_t* x) { return floor_div(x[0], x[1]); }}},
       {"mod",
        {[](const double* x) { return floor_mod(x[0], x[1]); },
-        [](const std::int64_t* x) { return x[1] == 0 ? 0 : x[0] - floor_div(x[0], x[1]) * x[1]; }}},
+        [](const std::int64_t* x) {
+          return x[1] == 0 ? 0 : minus(x[0], times(floor_div(x[0], x[1]), x[1]));
+        }}},
       {"pow",
        {[](const double* x) { return std::pow(x[0], x[1]); },
         [](const std::int64_t* x) { return power(x[0], x[1]); }}},
@@ -58,17 +69,18 @@ const std::map<std::string, Row>& table() {
       {"minimum",
        {[](const double* x) { return std::isnan(x[0]) || x[0] < x[1] ? x[0] : x[1]; },
         [](const std::int64_t* x) { return x[0] < x[1] ? x[0] : x[1]; }}},
-      {"neg", {[](const double* x) { return -x[0]; }, [](const std::int64_t* x) { return -x[0]; }}},
+      {"neg", {[](const double* x) { return -x[0]; }, [](const std::int64_t* x) { return minus(0, x[0]); }}},
       {"abs",
        {[](const double* x) { return std::abs(x[0]); },
-        [](const std::int64_t* x) { return x[0] < 0 ? -x[0] : x[0]; }}},
+        [](const std::int64_t* x) { return x[0] < 0 ? minus(0, x[0]) : x[0]; }}},
       {"sgn",
        {[](const double* x) { return sign(x[0]); },
         [](const std::int64_t* x) -> std::int64_t { return x[0] > 0   ? 1
                                                            : x[0] < 0 ? -1
                                                                       : 0; }}},
       {"sqr",
-       {[](const double* x) { return x[0] * x[0]; }, [](const std::int64_t* x) { return x[0] * x[0]; }}},
+       {[](const double* x) { return x[0] * x[0]; },
+        [](const std::int64_t* x) { return times(x[0], x[0]); }}},
       {"exp", {[](const double* x) { return std::exp(x[0]); }}},
       {"expm1", {[](const double* x) { return std::expm1(x[0]); }}},
       {"log", {[](const double* x) { return std::log(x[0]); }}},

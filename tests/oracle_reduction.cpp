@@ -39,7 +39,9 @@ void reduce(const std::string& name, const Array& x, const std::vector<bool>& go
     const std::size_t o = position(y.shape, kept(index, gone));
     if (name == "sum") y.add(o, x, i);
     if (name == "prod" && is_float(y.dtype)) y.real[o] *= x.number(i);
-    if (name == "prod" && !is_float(y.dtype)) y.whole[o] *= x.integer(i);
+    if (name == "prod" && !is_float(y.dtype))
+      y.whole[o] = static_cast<std::int64_t>(static_cast<std::uint64_t>(y.whole[o]) *
+                                             static_cast<std::uint64_t>(x.integer(i)));
     if (name == "any" && x.number(i) != 0) y.whole[o] = 1;
     if (name == "all" && x.number(i) == 0) y.whole[o] = 0;
     if (extreme && (seen[o] == 0 || beats(largest, x.number(i), x.number(best[o])))) {

@@ -159,8 +159,8 @@ TEST_CASE("values that do not fit an input") {
 
   CHECK(error_of([&] { Function()(1); }) == "an empty Function was called");
   CHECK(error_of([&] { Function()({{"x", 1}}); }) == "an empty Function was called");
-  const Function none = function({.outputs = constant(Tensor(1)), .name = "none"});
-  CHECK(error_of([&] { none({{"x", 1}}); }) == "function \"none\" has no input x: its inputs are none");
+  const Function constants = function({.outputs = constant(Tensor(1)), .name = "none"});
+  CHECK(error_of([&] { constants({{"x", 1}}); }) == "function \"none\" has no input x: its inputs are none");
 }
 
 TEST_CASE("a value whose sizes differ from those declared") {

@@ -53,8 +53,8 @@ TEST_CASE("a row does not depend on the batch that it stands in") {
   const Function f = function({.inputs = {x}, .outputs = {softmax(tanh(x) * 3), sum(exp(x), {.axis = 1})}});
   const Tensor all = test::random({37, 19}, float32, 5, -4, 4);
   const Values whole = f(all);
-  for (const auto& [begin, end] :
-       std::vector<std::pair<int, int>>{{0, 1}, {1, 2}, {3, 20}, {36, 37}, {0, 36}}) {
+  for (const auto& range : std::vector<std::pair<int, int>>{{0, 1}, {1, 2}, {3, 20}, {36, 37}, {0, 36}}) {
+    const int begin = range.first, end = range.second;
     INFO("rows ", begin, " to ", end);
     const Values part = f(all.slice(0, begin, end));
     CHECK(identical(part[0], whole[0].slice(0, begin, end)));

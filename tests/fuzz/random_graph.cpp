@@ -97,9 +97,13 @@ Var RandomGraph::combined(const Var& a, const Var& b) {
 }
 
 /// The same elements, or as many, in another order: the shape stays.
-Var RandomGraph::moved(const Var& a) {
+Var RandomGraph::moved(const Var& a, Shape s) {
   if (a.ndim() == 1) return pick(2) == 0 ? a[slice(none, none, -1)] : a.dimshuffle({'x', 0}).flatten();
-  switch (pick(9)) {
+  // Where the rows are turned is known only when a kernel has run.
+  const Var k = argmax(s == rc ? u_ : v_);
+  switch (pick(10)) {
+    case 9:
+      return join(0, {a[slice(k, none)], a[slice(none, k)]});
     case 0:
       return a[slice(none, none, -1)];
     case 1:
@@ -208,7 +212,7 @@ RandomGraph::Expression RandomGraph::next() {
     case 2:
       return indexed();
     case 3:
-      return {s == no_axes ? elementwise(any(s)) : moved(any(s)), s};
+      return {s == no_axes ? elementwise(any(s)) : moved(any(s), s), s};
     case 4:
       return {elementwise(any(s)), s};
     default:

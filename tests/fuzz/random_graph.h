@@ -44,7 +44,7 @@ class RandomGraph {
   Expression next();
   Var elementwise(const Var& a);
   Var combined(const Var& a, const Var& b);
-  Var moved(const Var& a);
+  Var moved(const Var& a, Shape s);
   Expression reduced();
   Expression product();
   Expression indexed();

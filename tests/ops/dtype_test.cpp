@@ -14,7 +14,8 @@ TEST_CASE("result dtypes of operations on two arrays") {
   const FloatXScope scope(float64);
   const json table = test::golden("theano_pages_float64")["dtype_binary"];
   CHECK(table.size() == 49);
-  for (const auto& [pair, row] : table.items()) {
+  for (const auto& [key, row] : table.items()) {
+    const std::string pair = key;
     const std::size_t comma = pair.find(',');
     const Var a = vector("a", dtype_from_string(pair.substr(0, comma))),
               b = vector("b", dtype_from_string(pair.substr(comma + 1)));
@@ -35,7 +36,8 @@ TEST_CASE("result dtypes of operations on one array, and beside Python's numbers
   const FloatXScope scope(float64);
   const json table = test::golden("theano_pages_float64")["dtype_unary"];
   CHECK(table.size() == 7);
-  for (const auto& [name, row] : table.items()) {
+  for (const auto& [key, row] : table.items()) {
+    const std::string name = key;
     const Var x = vector("x", dtype_from_string(name));
     INFO(name);
     const auto is = [&, &expected = row](const Var& y, const std::string& op) {
@@ -137,4 +139,15 @@ TEST_CASE("3.5 for an integer is an error") {
   CHECK(error_of([&] {
           function({.updates = {{n, 3000000000}}});
         }).starts_with("3000000000 does not fit int32"));
+}
+
+TEST_CASE("booleans are added and multiplied, never subtracted") {
+  const Var a = vector("a", bool_), b = vector("b", bool_);
+  const Tensor yes = Tensor{1, 1}.astype(bool_), half = Tensor{1, 0}.astype(bool_);
+  CHECK(test::error_of([&] { a - b; }).find("sub: not defined for bool") == 0);
+  CHECK(test::error_of([&] { -a; }).find("neg: not defined for bool") == 0);
+  CHECK((a - cast(b, int8)).dtype() == int8);
+  // A sum of two is their or: one byte, 0 or 1.
+  CHECK(identical(test::evaluate(a + b, {a, b}, {yes, half}), yes));
+  CHECK(identical(test::evaluate(inc_subtensor(a[slice(0, 1)], b[slice(0, 1)]), {a, b}, {yes, half}), yes));
 }

@@ -58,7 +58,8 @@ TEST_CASE("the masks of the SdA's first layer, by both generators") {
 
 TEST_CASE("MRG_RandomStreams draws what rng_mrg draws") {
   const FloatXScope scope(float64);
-  for (const auto& [seed, e] : test::golden("rng_float64")["mrg"].items()) {
+  const json seeds = test::golden("rng_float64")["mrg"];
+  for (const auto& [seed, e] : seeds.items()) {
     const std::string what = "mrg " + seed + " ";
     MRG_RandomStreams streams = e["seed"].is_array()
                                     ? MRG_RandomStreams(e["seed"].get<std::vector<std::int64_t>>())

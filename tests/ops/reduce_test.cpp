@@ -182,12 +182,13 @@ TEST_CASE("of nothing: sums are 0, products 1, means NaN, extremes an error") {
   const Var x = fmatrix("x");
   for (const DType dtype : {float32, float64}) {
     const Var m = matrix("m", dtype);
-    const Tensor none = Tensor::zeros({3, 0}, dtype), no_rows = Tensor::zeros({0, 3}, dtype);
-    CHECK(test::evaluate(sum(m, {.axis = 1}), {m}, {none}).to_vector<double>() == std::vector<double>(3, 0));
-    CHECK(test::evaluate(prod(m, {.axis = 1}), {m}, {none}).to_vector<double>() == std::vector<double>(3, 1));
-    CHECK(test::evaluate(any(m, {.axis = 1}), {m}, {none}).to_vector<int>() == std::vector<int>(3, 0));
-    CHECK(test::evaluate(all(m, {.axis = 1}), {m}, {none}).to_vector<int>() == std::vector<int>(3, 1));
-    CHECK(std::isnan(test::evaluate(mean(m), {m}, {none}).item()));
+    const Tensor empty = Tensor::zeros({3, 0}, dtype), no_rows = Tensor::zeros({0, 3}, dtype);
+    CHECK(test::evaluate(sum(m, {.axis = 1}), {m}, {empty}).to_vector<double>() == std::vector<double>(3, 0));
+    CHECK(test::evaluate(prod(m, {.axis = 1}), {m}, {empty}).to_vector<double>() ==
+          std::vector<double>(3, 1));
+    CHECK(test::evaluate(any(m, {.axis = 1}), {m}, {empty}).to_vector<int>() == std::vector<int>(3, 0));
+    CHECK(test::evaluate(all(m, {.axis = 1}), {m}, {empty}).to_vector<int>() == std::vector<int>(3, 1));
+    CHECK(std::isnan(test::evaluate(mean(m), {m}, {empty}).item()));
     CHECK(test::evaluate(sum(m, {.axis = 1}), {m}, {no_rows}).shape() == Sizes{0});
     CHECK(test::evaluate(max(m, {.axis = 1}), {m}, {no_rows}).shape() == Sizes{0});
     CHECK(test::evaluate(argmax(m, {.axis = 1}), {m}, {no_rows}).shape() == Sizes{0});
