@@ -4,7 +4,8 @@
 #include "core/error.h"
 #include "core/type.h"
 
-/// For authors of ops and readers: conditions that end in an Error or a Bug. Includes fmt; not for users' headers.
+/// For authors of ops and readers: conditions that end in an Error or a Bug. Includes fmt; not for users'
+/// headers.
 namespace damo {
 
 template <class... A>
@@ -29,15 +30,21 @@ void invariant(bool condition, fmt::format_string<A...> format, A&&... args) {
 template <>
 struct fmt::formatter<damo::DType> : fmt::formatter<std::string> {
   template <class Context>
-  auto format(damo::DType d, Context& c) const { return fmt::formatter<std::string>::format(damo::to_string(d), c); }
+  auto format(damo::DType d, Context& c) const {
+    return fmt::formatter<std::string>::format(damo::to_string(d), c);
+  }
 };
 template <>
 struct fmt::formatter<damo::Sizes> : fmt::formatter<std::string> {
   template <class Context>
-  auto format(const damo::Sizes& s, Context& c) const { return fmt::formatter<std::string>::format(damo::to_string(s), c); }
+  auto format(const damo::Sizes& s, Context& c) const {
+    return fmt::formatter<std::string>::format(damo::to_string(s), c);
+  }
 };
 template <>
 struct fmt::formatter<damo::Type> : fmt::formatter<std::string> {
   template <class Context>
-  auto format(const damo::Type& t, Context& c) const { return fmt::formatter<std::string>::format(damo::to_string(t), c); }
+  auto format(const damo::Type& t, Context& c) const {
+    return fmt::formatter<std::string>::format(damo::to_string(t), c);
+  }
 };

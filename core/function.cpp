@@ -37,7 +37,8 @@ class Compiler {
   template <class... A>
   void require(bool condition, fmt::format_string<A...> format, A&&... args) const {
     if (!condition)
-      fail("function \"{}\": {}{}", program_->name, fmt::format(format, std::forward<A>(args)...), place(at_));
+      fail("function \"{}\": {}{}", program_->name, fmt::format(format, std::forward<A>(args)...),
+           place(at_));
   }
 
   void check_inputs() {
@@ -46,7 +47,8 @@ class Compiler {
     for (In in : args_.inputs) {
       require(in.variable.is_set(), "an input is an empty Var");
       const Node& node = in.variable.node();
-      require(node.kind == Node::Kind::input, "{} is {}, not a variable that can be an input", label(in.variable),
+      require(node.kind == Node::Kind::input, "{} is {}, not a variable that can be an input",
+              label(in.variable),
               node.kind == Node::Kind::shared ? "a shared variable" : "an expression or a constant");
       if (in.name.empty()) in.name = node.name;
       require(seen.emplace(in.variable, true).second, "input {} stands twice", label(in.variable));
@@ -67,21 +69,22 @@ class Compiler {
     VarMap<Var> by;
     for (const Given& g : args_.givens) {
       require(g.variable.type().dtype == g.replacement.dtype() && g.variable.ndim() == g.replacement.ndim(),
-              "the given for {} has another type\n  {}   {}\n  {}   its replacement{}", label(g.variable), g.variable.type(),
-              label(g.variable), g.replacement.type(), place(g.replacement.node().where));
+              "the given for {} has another type\n  {}   {}\n  {}   its replacement{}", label(g.variable),
+              g.variable.type(), label(g.variable), g.replacement.type(), place(g.replacement.node().where));
       require(by.emplace(g.variable, g.replacement).second, "{} is given twice", label(g.variable));
     }
     roots = substitute(roots, by);
   }
 
   void add_update(const Shared& variable, const Var& value) {
-    for (const Shared& s : program_->updated) require(!same(s, variable), "{} is updated twice", label(variable));
+    for (const Shared& s : program_->updated)
+      require(!same(s, variable), "{} is updated twice", label(variable));
     const Type &old = variable.type(), &now = value.type();
     bool fits = old.dtype == now.dtype && old.ndim() == now.ndim();
     for (int i = 0; fits && i < old.ndim(); ++i)
       fits = old.shape[i] < 0 || now.shape[i] < 0 || old.shape[i] == now.shape[i];
-    require(fits, "the update of {} has another type\n  {}   {}\n  {}   its new value{}", label(variable), old,
-            label(variable), now, place(value.node().where));
+    require(fits, "the update of {} has another type\n  {}   {}\n  {}   its new value{}", label(variable),
+            old, label(variable), now, place(value.node().where));
     program_->updated.push_back(variable);
     program_->outputs.push_back(value);
   }
@@ -100,7 +103,8 @@ class Compiler {
         const auto begin = program_->updated.begin();
         const auto chosen = std::find_if(begin, begin + static_cast<std::ptrdiff_t>(explicit_updates),
                                          [&](const Shared& s) { return same(s, state); });
-        if (chosen == begin + static_cast<std::ptrdiff_t>(explicit_updates)) add_update(Shared(state), Var(node, o));
+        if (chosen == begin + static_cast<std::ptrdiff_t>(explicit_updates))
+          add_update(Shared(state), Var(node, o));
       }
     }
   }
@@ -112,14 +116,16 @@ class Compiler {
       const Var v(node);
       const bool given = std::any_of(program_->inputs.begin(), program_->inputs.end(),
                                      [&](const In& in) { return same(in.variable, v); });
-      require(given, "{}, which the outputs or updates depend on, is not among the inputs, and has no value{}",
+      require(given,
+              "{}, which the outputs or updates depend on, is not among the inputs, and has no value{}",
               label(v), node->where.is_set() ? " (made " + to_string(node->where) + ")" : "");
       used.emplace(v, true);
     }
     if (args_.on_unused_input == OnUnusedInput::ignore) return;
     for (const In& in : program_->inputs)
       require(used.contains(in.variable),
-              "no output or update depends on input {}: leave it out, or say .on_unused_input = OnUnusedInput::ignore",
+              "no output or update depends on input {}: leave it out, or say .on_unused_input = "
+              "OnUnusedInput::ignore",
               label(in.variable));
   }
 
@@ -150,7 +156,8 @@ class Compiler {
     VarMap<bool> taken;
     for (Var& v : roots) {
       const Node& node = v.node();
-      const bool computed = node.kind == Node::Kind::apply && node.op->view_of() < 0 && !(v.ndim() == 0 && !v.type().is_float());
+      const bool computed = node.kind == Node::Kind::apply && node.op->view_of() < 0 &&
+                            !(v.ndim() == 0 && !v.type().is_float());
       if (computed && taken.emplace(v, true).second) continue;
       const Scope here(node, node.origin);
       v = apply(make_op(Copy()), Vars{v});
@@ -181,7 +188,8 @@ class Compiler {
       }
       if (!changed) continue;
       const Vars outs = rebuild(*node, std::move(inputs));
-      for (int o = 0; o < static_cast<int>(outs.size()); ++o) done.emplace(Var(node, o), outs[static_cast<std::size_t>(o)]);
+      for (int o = 0; o < static_cast<int>(outs.size()); ++o)
+        done.emplace(Var(node, o), outs[static_cast<std::size_t>(o)]);
     }
     Vars result;
     for (const Var& v : roots) result.push_back(now(v));
@@ -197,7 +205,8 @@ class Compiler {
 }  // namespace
 
 Update::Update(const Shared& v, const Arg& new_value) : variable(v), value(converted(v, new_value)) {}
-Given::Given(const Var& v, const Arg& by) : variable(v), replacement(by.is_literal() ? by.var(v.dtype()) : by.var()) {}
+Given::Given(const Var& v, const Arg& by)
+    : variable(v), replacement(by.is_literal() ? by.var(v.dtype()) : by.var()) {}
 
 const Tensor& Values::operator[](std::size_t i) const {
   check(i < size_, "output {} was asked for, but the function returns {}", i, size_);

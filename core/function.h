@@ -13,7 +13,8 @@
 /// From a graph to something that runs.
 namespace damo {
 
-/// An input of a function, with an optional default value and, if the variable has no name of its own, a name.
+/// An input of a function, with an optional default value and, if the variable has no name of its own, a
+/// name.
 struct In {
   In(const Var& v) : variable(v) {}
   In(const Var& v, Tensor default_value, std::string keyword = {})
@@ -89,7 +90,7 @@ class Values {
 
  private:
   const Tensor& only() const;
-  Tensor one_;                ///< the only output, which costs no allocation
+  Tensor one_;  ///< the only output, which costs no allocation
   std::vector<Tensor> many_;
   std::size_t size_ = 0;
 };
@@ -134,9 +135,9 @@ class Function {
 
 Function compile(const FunctionArgs& args, const Rewrites& rewrites, Where at);
 
-/// Compiles a function of `inputs` that returns `outputs` and then gives shared variables their `updates`, with
-/// `givens` put in the place of other nodes first. Throws Error on an unknown or unused input, one given twice, an
-/// update that would change a variable's dtype, rank or sizes, a given of an incompatible type.
+/// Compiles a function of `inputs` that returns `outputs` and then gives shared variables their `updates`,
+/// with `givens` put in the place of other nodes first. Throws Error on an unknown or unused input, one given
+/// twice, an update that would change a variable's dtype, rank or sizes, a given of an incompatible type.
 inline Function function(FunctionArgs args, Here at = {}) { return compile(args, default_rewrites(), at); }
 
 }  // namespace damo

@@ -118,7 +118,8 @@ DType Arg::dtype() const {
 
 Var Arg::var() const {
   if (literal_ != Literal::none) return var(dtype());
-  check(var_.is_set(), "an input is an empty Var: it was declared but never given an expression\n  {}", to_string(where));
+  check(var_.is_set(), "an input is an empty Var: it was declared but never given an expression\n  {}",
+        to_string(where));
   return var_;
 }
 
@@ -126,13 +127,13 @@ Var Arg::var(DType dtype) const {
   if (literal_ == Literal::none) return var();
   Tensor value;
   if (literal_ == Literal::floating) {
-    check(damo::is_float(dtype) || number_ == std::floor(number_), "{} cannot stand where {} is expected\n  {}", number_, dtype,
-          to_string(where));
+    check(damo::is_float(dtype) || number_ == std::floor(number_),
+          "{} cannot stand where {} is expected\n  {}", number_, dtype, to_string(where));
     value = Tensor::full({}, dtype, number_);
   } else {
     value = Tensor(whole_).astype(dtype);
-    check(damo::is_float(dtype) || value.item<std::int64_t>() == whole_, "{} does not fit {}\n  {}", whole_, dtype,
-          to_string(where));
+    check(damo::is_float(dtype) || value.item<std::int64_t>() == whole_, "{} does not fit {}\n  {}", whole_,
+          dtype, to_string(where));
   }
   return make_constant(value, where, true);
 }
@@ -169,7 +170,8 @@ Vars apply_all(OpPtr op, Vars inputs) {
   Types types;
   types.reserve(inputs.size());
   for (const Var& v : inputs) {
-    check(v.is_set(), "{}: an input is an empty Var: it was declared but never given an expression", op->name());
+    check(v.is_set(), "{}: an input is an empty Var: it was declared but never given an expression",
+          op->name());
     types.push_back(v.type());
   }
   const auto node = new_node(Node::Kind::apply, {});

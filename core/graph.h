@@ -61,16 +61,17 @@ class Var {
   // Defined in ops, with the functions they stand for.
 
   Var T(Here at = {}) const;  ///< the axes in reverse order
-  /// The axes in a new order; 'x' adds an axis of size 1 that elementwise operations may stretch. An axis that is
-  /// left out must be declared to have size 1.
+  /// The axes in a new order; 'x' adds an axis of size 1 that elementwise operations may stretch. An axis
+  /// that is left out must be declared to have size 1.
   Var dimshuffle(const std::vector<int>& pattern, Here at = {}) const;
   Var reshape(const std::vector<Arg>& shape, Here at = {}) const;  ///< one size may be -1
   Var flatten(int ndim = 1, Here at = {}) const;
-  Var shape(Here at = {}) const;           ///< int64 vector of the sizes
-  Var shape(int axis, Here at = {}) const;  ///< int64 scalar: the size of one axis, counted from the end if negative
+  Var shape(Here at = {}) const;  ///< int64 vector of the sizes
+  Var shape(int axis,
+            Here at = {}) const;  ///< int64 scalar: the size of one axis, counted from the end if negative
   Var astype(DType dtype, Here at = {}) const;
-  /// Basic indexing by integers, `slice(a, b, step)` and symbolic scalars gives a view; one or several integer
-  /// vectors pick elements: `p[{arange(n), y}]`.
+  /// Basic indexing by integers, `slice(a, b, step)` and symbolic scalars gives a view; one or several
+  /// integer vectors pick elements: `p[{arange(n), y}]`.
   Var operator[](const Index& index) const;
   Var operator[](std::initializer_list<Index> index) const;
 
@@ -82,7 +83,9 @@ class Var {
 using Vars = std::vector<Var>;
 
 /// Whether both are the same output of the same node.
-inline bool same(const Var& a, const Var& b) { return a.node_ptr() == b.node_ptr() && a.output() == b.output(); }
+inline bool same(const Var& a, const Var& b) {
+  return a.node_ptr() == b.node_ptr() && a.output() == b.output();
+}
 
 struct VarHash {
   std::size_t operator()(const Var& v) const {
@@ -109,7 +112,7 @@ class Node {
   std::shared_ptr<Cell> cell;  ///< of a shared variable
   Where where;                 ///< the user's line
   Origin origin;
-  std::uint64_t id = 0;        ///< in the order of creation
+  std::uint64_t id = 0;  ///< in the order of creation
   mutable std::string name;
 
   Node() = default;
@@ -127,20 +130,25 @@ class Arg {
   Arg(const Var& v, Here at = {}) : where(at), var_(v) {}
   Arg(const Tensor& value, Here at = {});
   template <class T>
-    requires std::is_arithmetic_v<T>
-  Arg(T number, Here at = {}) : where(at), literal_(std::is_same_v<T, bool>           ? Literal::boolean
-                                                   : std::is_floating_point_v<T> ? Literal::floating
-                                                                                 : Literal::integer) {
-    if constexpr (std::is_floating_point_v<T>) number_ = static_cast<double>(number);
-    else whole_ = static_cast<std::int64_t>(number);
+  requires std::is_arithmetic_v<T> Arg(T number, Here at = {})
+      : where(at),
+        literal_(std::is_same_v<T, bool>       ? Literal::boolean
+                 : std::is_floating_point_v<T> ? Literal::floating
+                                               : Literal::integer) {
+    if constexpr (std::is_floating_point_v<T>)
+      number_ = static_cast<double>(number);
+    else
+      whole_ = static_cast<std::int64_t>(number);
   }
 
   bool is_set() const { return is_literal() || var_.is_set(); }
   bool is_literal() const { return literal_ != Literal::none; }
   bool is_float_literal() const { return literal_ == Literal::floating; }
-  /// The Var; a literal becomes a constant of its own dtype: floatX, or the smallest integer type that holds it.
+  /// The Var; a literal becomes a constant of its own dtype: floatX, or the smallest integer type that holds
+  /// it.
   Var var() const;
-  /// The Var; a literal becomes a constant of `dtype`. Throws Error if it is not whole and `dtype` is an integer.
+  /// The Var; a literal becomes a constant of `dtype`. Throws Error if it is not whole and `dtype` is an
+  /// integer.
   Var var(DType dtype) const;
   /// The dtype of var().
   DType dtype() const;
@@ -189,7 +197,8 @@ Var variable(const Type& type, std::string name = {}, Here at = {});
 /// A constant; the tensor is copied.
 Var constant(const Tensor& value, std::string name = {}, Here at = {});
 
-/// Variables by rank; the dtype is floatX unless given. -1 sizes are unknown; `row` and `col` may be stretched.
+/// Variables by rank; the dtype is floatX unless given. -1 sizes are unknown; `row` and `col` may be
+/// stretched.
 Var scalar(std::string name = {}, DType dtype = floatX(), Here at = {});
 Var vector(std::string name = {}, DType dtype = floatX(), Here at = {});
 Var matrix(std::string name = {}, DType dtype = floatX(), Here at = {});

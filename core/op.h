@@ -30,12 +30,14 @@ class Op {
 
   virtual std::string name() const = 0;
 
-  /// The outputs' types, given the inputs': at build with what is known, before each call of a new shape with all
-  /// sizes. The only shape function. Throws Error with the reason alone; op, inputs and place are added outside.
+  /// The outputs' types, given the inputs': at build with what is known, before each call of a new shape with
+  /// all sizes. The only shape function. Throws Error with the reason alone; op, inputs and place are added
+  /// outside.
   virtual Types infer(const Types& x) const = 0;
 
-  /// The gradient of a cost with respect to each input, as graph code, given the inputs, outputs, and the cost's
-  /// gradient with respect to each output (never empty). An empty Var: the cost does not depend on that input.
+  /// The gradient of a cost with respect to each input, as graph code, given the inputs, outputs, and the
+  /// cost's gradient with respect to each output (never empty). An empty Var: the cost does not depend on
+  /// that input.
   virtual Vars L_op(const Vars& x, const Vars& y, const Vars& gy) const;
 
   /// Computes the outputs, which have the inferred shapes and are row-major unless `view_of` says otherwise.
@@ -75,7 +77,8 @@ template <class Self>
 class OpOf : public Op {
  public:
   bool same_as(const Op& other) const override {
-    return typeid(other) == typeid(Self) && static_cast<const Self&>(other) == static_cast<const Self&>(*this);
+    return typeid(other) == typeid(Self) &&
+           static_cast<const Self&>(other) == static_cast<const Self&>(*this);
   }
   bool operator==(const OpOf&) const { return true; }
 };

@@ -119,8 +119,8 @@ std::int64_t Plan::arena_bytes() const {
 class Plan::Running {
  public:
   explicit Running(Plan& plan) : plan_(plan) {
-    check(!plan.busy_.test_and_set(), "function \"{}\" is running already: give each thread its own by copy()",
-          plan.program_->name);
+    check(!plan.busy_.test_and_set(),
+          "function \"{}\" is running already: give each thread its own by copy()", plan.program_->name);
   }
   ~Running() {
     if (!done) plan_.stale_ = true;
@@ -138,7 +138,8 @@ class Plan::Running {
 Values Plan::call(const Tensor* values, std::size_t n) {
   check(n <= inputs_.size(), "function \"{}\" takes {} inputs, not {}", program_->name, inputs_.size(), n);
   Running running(*this);
-  for (std::size_t i = 0; i < inputs_.size(); ++i) bind(inputs_[i], i < n ? values[i] : inputs_[i].default_value);
+  for (std::size_t i = 0; i < inputs_.size(); ++i)
+    bind(inputs_[i], i < n ? values[i] : inputs_[i].default_value);
   Values result = run();
   running.done = true;
   return result;
@@ -148,7 +149,8 @@ Values Plan::call(std::initializer_list<Keyword> args) {
   Running running(*this);
   for (BoundInput& in : inputs_) in.given = nullptr;
   for (const Keyword& k : args) {
-    const auto at = std::find_if(inputs_.begin(), inputs_.end(), [&](const BoundInput& in) { return in.name == k.name; });
+    const auto at =
+        std::find_if(inputs_.begin(), inputs_.end(), [&](const BoundInput& in) { return in.name == k.name; });
     if (at == inputs_.end()) {
       std::string known;
       for (const BoundInput& in : inputs_) known += (known.empty() ? "" : ", ") + in.name;
@@ -179,7 +181,8 @@ void Plan::bind(BoundInput& input, const Tensor& value) {
     // A literal: floats round to the input's dtype, integers must keep their value.
     if (!type.is_float()) {
       if (is_float(value.dtype())) reject(": a float does not convert to an integer");
-      if (!identical(value.astype(type.dtype).astype(value.dtype()), value)) reject(": the value does not fit");
+      if (!identical(value.astype(type.dtype).astype(value.dtype()), value))
+        reject(": the value does not fit");
     }
   }
   if (input.slot < 0) return;
@@ -220,7 +223,8 @@ Values Plan::run() {
   sizes_changed_ = stale_ || segments_.size() > 1;
   for (Segment& segment : segments_) {
     resolve(segment);
-    // Shared variables are written in the last segment only: after this nothing fails that could have been checked.
+    // Shared variables are written in the last segment only: after this nothing fails that could have been
+    // checked.
     if (&segment == &segments_.back()) check_updates();
     for (const Step& step : segment.steps) {
       try {
@@ -253,7 +257,8 @@ void Plan::resolve(Segment& segment) {
     switch (item.kind) {
       case SizeItem::Kind::integer: {
         std::array<std::int64_t, 8> x{};
-        for (std::size_t i = 0; i < item.x.size(); ++i) x[i] = slots_[static_cast<std::size_t>(item.x[i])].value;
+        for (std::size_t i = 0; i < item.x.size(); ++i)
+          x[i] = slots_[static_cast<std::size_t>(item.x[i])].value;
         Slot& y = slots_[static_cast<std::size_t>(item.y[0])];
         std::int64_t v = 0;
         try {
@@ -398,9 +403,9 @@ void Plan::check_updates() const {
     const Cell& cell = *s.node().cell;
     const Slot& slot = slots_[static_cast<std::size_t>(c.slot)];
     if (cell.resizable || slot.view.shape == cell.value.shape()) continue;
-    fail("function \"{}\": the update of {} has another size\n  {}   {}\n  {}   its new value\n  {}", program_->name,
-         label(s), Type(cell.value.dtype(), cell.value.shape()), label(s), Type(slot.view.dtype, slot.view.shape),
-         to_string(slot.var.node().where));
+    fail("function \"{}\": the update of {} has another size\n  {}   {}\n  {}   its new value\n  {}",
+         program_->name, label(s), Type(cell.value.dtype(), cell.value.shape()), label(s),
+         Type(slot.view.dtype, slot.view.shape), to_string(slot.var.node().where));
   }
 }
 

@@ -37,22 +37,22 @@ struct Slot {
   };
   Kind kind = Kind::arena;
   Var var;
-  Type type;            ///< what was known when the function was built
-  View view;            ///< this call's array
+  Type type;  ///< what was known when the function was built
+  View view;  ///< this call's array
   std::int64_t value = 0;
-  bool has_value = false;      ///< an integer scalar whose value is known before the kernels run
-  bool changed = true;         ///< its sizes, or its value as a size, differ from the last call's
-  int base = -1;               ///< of a view or an overwrite: the slot it lies in
-  int root = -1;               ///< the slot that owns the memory
-  std::int64_t offset = -1;    ///< in its segment's arena
+  bool has_value = false;    ///< an integer scalar whose value is known before the kernels run
+  bool changed = true;       ///< its sizes, or its value as a size, differ from the last call's
+  int base = -1;             ///< of a view or an overwrite: the slot it lies in
+  int root = -1;             ///< the slot that owns the memory
+  std::int64_t offset = -1;  ///< in its segment's arena
 };
 
 /// One kernel call.
 struct Step {
   NodePtr node;
   const Op* op = nullptr;
-  std::vector<int> x, y;      ///< slots
-  std::vector<View*> xv, yv;  ///< their views
+  std::vector<int> x, y;       ///< slots
+  std::vector<View*> xv, yv;   ///< their views
   std::vector<int> allocates;  ///< arena slots that begin to live here
   std::vector<int> releases;   ///< arena slots that nobody reads after this step
 };
@@ -98,13 +98,13 @@ class Plan {
   class Running;
 
   struct BoundInput {
-    int slot = -1;        ///< -1: not used
+    int slot = -1;  ///< -1: not used
     Type type;
     std::string name;
     Tensor default_value;
     const Tensor* given = nullptr;  ///< by keyword, in this call
-    Tensor held;          ///< keeps the caller's array alive during the call
-    std::int64_t scalar = 0;  ///< a 0-d value, converted
+    Tensor held;                    ///< keeps the caller's array alive during the call
+    std::int64_t scalar = 0;        ///< a 0-d value, converted
   };
   struct Commit {
     std::size_t updated;  ///< which variable
@@ -134,8 +134,8 @@ class Plan {
   std::vector<std::vector<Tensor>> output_pools_;
   std::vector<Commit> commits_;
   std::vector<Tensor> outputs_;  ///< of the running call
-  bool stale_ = true;          ///< the last call did not get through resolving: trust no size
-  bool sizes_changed_ = true;  ///< in this call
+  bool stale_ = true;            ///< the last call did not get through resolving: trust no size
+  bool sizes_changed_ = true;    ///< in this call
   std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
 };
 

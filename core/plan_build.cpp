@@ -4,7 +4,8 @@
 #include "core/plan.h"
 #include "core/walk.h"
 
-/// From a graph to a plan: which integers are computed first, which arrays share memory, in what order steps run.
+/// From a graph to a plan: which integers are computed first, which arrays share memory, in what order steps
+/// run.
 namespace damo {
 namespace {
 
@@ -97,7 +98,8 @@ class PlanBuilder {
             break;
           case Node::Kind::apply: classify(*node, i); break;
         }
-        if ((made.kind == Slot::Kind::input || made.kind == Slot::Kind::shared) && is_integer_scalar(made.type))
+        if ((made.kind == Slot::Kind::input || made.kind == Slot::Kind::shared) &&
+            is_integer_scalar(made.type))
           plan_.scalar_slots_.push_back(i);
       }
     needs_.resize(plan_.slots_.size());
@@ -109,9 +111,11 @@ class PlanBuilder {
     if (node.types.size() == 1 && is_integer_scalar(s.type)) {
       bool early = true;
       for (std::size_t k = 0; k < x.size(); ++k)
-        early &= is_known_early(x[k]) || (!node.op->has_integer_form() && !node.op->reads(static_cast<int>(k)));
+        early &=
+            is_known_early(x[k]) || (!node.op->has_integer_form() && !node.op->reads(static_cast<int>(k)));
       constexpr std::size_t most_inputs = 8;
-      if (early && !x.empty() && x.size() <= most_inputs && (node.op->has_integer_form() || !node.op->reads(0))) {
+      if (early && !x.empty() && x.size() <= most_inputs &&
+          (node.op->has_integer_form() || !node.op->reads(0))) {
         s.kind = Slot::Kind::integer;
         return;
       }
@@ -180,7 +184,8 @@ class PlanBuilder {
     }
     int last = 0;
     for (std::size_t i = 0; i < plan_.slots_.size(); ++i)
-      if (needs_[i].data || needs_[i].size || needs_[i].value) last = std::max({last, data_segment_[i], size_segment_[i]});
+      if (needs_[i].data || needs_[i].size || needs_[i].value)
+        last = std::max({last, data_segment_[i], size_segment_[i]});
     plan_.segments_.resize(static_cast<std::size_t>(last) + 1);
   }
 
@@ -189,7 +194,8 @@ class PlanBuilder {
     for (const NodePtr& node : order_) {
       if (node->kind != Node::Kind::apply) continue;
       const std::vector<int> x = inputs_of(*node), y = outputs_of(node);
-      const bool wanted = std::any_of(y.begin(), y.end(), [&](int i) { return need(i).data || need(i).size || need(i).value; });
+      const bool wanted = std::any_of(y.begin(), y.end(),
+                                      [&](int i) { return need(i).data || need(i).size || need(i).value; });
       if (!wanted) continue;
       const auto at = static_cast<std::size_t>(size_segment_[static_cast<std::size_t>(y[0])]);
       Segment& segment = plan_.segments_[at];
@@ -232,7 +238,8 @@ class PlanBuilder {
       for (std::size_t k = 0; k < d.step.x.size(); ++k) {
         if (!node->op->reads(static_cast<int>(k))) continue;
         const int owner = root(d.step.x[k]);
-        if (producer[static_cast<std::size_t>(owner)] >= 0) d.after.push_back(producer[static_cast<std::size_t>(owner)]);
+        if (producer[static_cast<std::size_t>(owner)] >= 0)
+          d.after.push_back(producer[static_cast<std::size_t>(owner)]);
         readers_[owner].push_back(me);
       }
       drafts_.push_back(std::move(d));
@@ -269,7 +276,8 @@ class PlanBuilder {
     return true;
   }
 
-  /// The steps, first to last, that turn the variable's memory into its new value, each writing over the last one's.
+  /// The steps, first to last, that turn the variable's memory into its new value, each writing over the last
+  /// one's.
   std::vector<int> chain_to(int variable, int value) {
     std::vector<int> chain;
     std::vector<std::pair<int, int>> overwritten;
@@ -283,7 +291,8 @@ class PlanBuilder {
       for (std::size_t k = 0; k < step.x.size() && next < 0; ++k) {
         if (!may_overwrite(step, output, k)) continue;
         const int x = step.x[k];
-        const bool intermediate = slot(x).kind == Slot::Kind::arena && readers_[x].size() == 1 && !is_root_[static_cast<std::size_t>(x)];
+        const bool intermediate = slot(x).kind == Slot::Kind::arena && readers_[x].size() == 1 &&
+                                  !is_root_[static_cast<std::size_t>(x)];
         if (x == variable || (intermediate && reaches(x, variable))) next = x;
       }
       if (next < 0) return {};
@@ -306,7 +315,8 @@ class PlanBuilder {
         if (!may_overwrite(step, output, k)) continue;
         const int x = step.x[k];
         if (x == variable) return true;
-        if (next < 0 && slot(x).kind == Slot::Kind::arena && readers_[x].size() == 1 && !is_root_[static_cast<std::size_t>(x)])
+        if (next < 0 && slot(x).kind == Slot::Kind::arena && readers_[x].size() == 1 &&
+            !is_root_[static_cast<std::size_t>(x)])
           next = x;
       }
       if (next < 0) return false;
@@ -323,7 +333,8 @@ class PlanBuilder {
       if (i >= program_.n_outputs) continue;
       slot(y).kind = Slot::Kind::output;
       plan_.output_slots_.push_back(y);
-      plan_.segments_[static_cast<std::size_t>(data_segment_[static_cast<std::size_t>(y)])].outputs.push_back(i);
+      plan_.segments_[static_cast<std::size_t>(data_segment_[static_cast<std::size_t>(y)])].outputs.push_back(
+          i);
     }
     for (std::size_t i = 0; i < program_.updated.size(); ++i) {
       const int value = slot_of(program_.outputs[program_.n_outputs + i]);
@@ -333,12 +344,13 @@ class PlanBuilder {
     for (Segment& segment : plan_.segments_)
       for (const SizeItem& item : segment.items) {
         if (item.kind != SizeItem::Kind::view || slot(root(item.y[0])).kind != Slot::Kind::output) continue;
-        plan_.segments_[static_cast<std::size_t>(data_segment_[static_cast<std::size_t>(item.y[0])])].moving.push_back(item);
+        plan_.segments_[static_cast<std::size_t>(data_segment_[static_cast<std::size_t>(item.y[0])])]
+            .moving.push_back(item);
       }
   }
 
-  /// Lets the steps that compute `value` write into the variable's memory, after everything that reads its old
-  /// value and everything that can fail; false if no such order exists.
+  /// Lets the steps that compute `value` write into the variable's memory, after everything that reads its
+  /// old value and everything that can fail; false if no such order exists.
   bool claim(const Shared& variable, int value) {
     if (variable.node().cell->resizable) return false;
     const auto leaf = slot_of_.find(variable);
@@ -421,8 +433,10 @@ class PlanBuilder {
         state[static_cast<std::size_t>(d)] = 1;
         if (next < draft(d).after.size()) {
           const int before = draft(d).after[next++];
-          if (state[static_cast<std::size_t>(before)] == 0) stack.emplace_back(before, 0);
-          else invariant(state[static_cast<std::size_t>(before)] == 2, "a plan's steps wait for each other");
+          if (state[static_cast<std::size_t>(before)] == 0)
+            stack.emplace_back(before, 0);
+          else
+            invariant(state[static_cast<std::size_t>(before)] == 2, "a plan's steps wait for each other");
         } else {
           state[static_cast<std::size_t>(d)] = 2;
           placed.push_back(d);
@@ -433,8 +447,10 @@ class PlanBuilder {
     for (const Var& v : program_.outputs)
       if (const int d = producer_[static_cast<std::size_t>(slot_of(v))]; d >= 0) visit(d);
     for (int d = 0; d < static_cast<int>(drafts_.size()); ++d) visit(d);
-    std::stable_sort(placed.begin(), placed.end(), [&](int a, int b) { return draft(a).segment < draft(b).segment; });
-    for (const int d : placed) plan_.segments_[static_cast<std::size_t>(draft(d).segment)].steps.push_back(draft(d).step);
+    std::stable_sort(placed.begin(), placed.end(),
+                     [&](int a, int b) { return draft(a).segment < draft(b).segment; });
+    for (const int d : placed)
+      plan_.segments_[static_cast<std::size_t>(draft(d).segment)].steps.push_back(draft(d).step);
   }
 
   /// When each slot's memory is read or written for the last time, by a number that counts the steps of all
@@ -467,7 +483,8 @@ class PlanBuilder {
       for (Step& step : segment.steps) {
         for (int o = 0; o < static_cast<int>(step.y.size()); ++o) {
           const int y = step.y[static_cast<std::size_t>(o)];
-          if (slot(y).kind == Slot::Kind::arena && !take_over(step, o, y, clock, last)) step.allocates.push_back(y);
+          if (slot(y).kind == Slot::Kind::arena && !take_over(step, o, y, clock, last))
+            step.allocates.push_back(y);
         }
         ++clock;
       }
@@ -477,7 +494,8 @@ class PlanBuilder {
       for (Step& step : segment.steps) steps.push_back(&step);
     for (const Step* step : steps)
       for (const int y : step->allocates)
-        if (const int end = last[static_cast<std::size_t>(y)]; end != forever) steps[static_cast<std::size_t>(end)]->releases.push_back(y);
+        if (const int end = last[static_cast<std::size_t>(y)]; end != forever)
+          steps[static_cast<std::size_t>(end)]->releases.push_back(y);
   }
 
   /// Writes output y over an arena input that dies at this step.
@@ -540,6 +558,8 @@ class PlanBuilder {
   std::vector<bool> is_root_;
 };
 
-Plan::Plan(std::shared_ptr<const Program> program) : program_(std::move(program)) { PlanBuilder(*this).build(); }
+Plan::Plan(std::shared_ptr<const Program> program) : program_(std::move(program)) {
+  PlanBuilder(*this).build();
+}
 
 }  // namespace damo

@@ -89,7 +89,8 @@ std::string escaped(const std::string& s) {
   return out;
 }
 
-std::string print_tree(const Vars& outputs, const std::vector<std::string>& titles, const DebugPrintArgs& args) {
+std::string print_tree(const Vars& outputs, const std::vector<std::string>& titles,
+                       const DebugPrintArgs& args) {
   struct Line {
     Var v;
     std::string indent, branch, below;
@@ -104,8 +105,8 @@ std::string print_tree(const Vars& outputs, const std::vector<std::string>& titl
       stack.pop_back();
       const Node& node = line.v.node();
       const auto [at, fresh] = ids.emplace(&node, letters(ids.size()));
-      out += fmt::format("{}{}{} [{}]{}\n", line.indent, line.branch, describe(line.v, args.types), at->second,
-                         fresh || node.inputs.empty() ? "" : " (above)");
+      out += fmt::format("{}{}{} [{}]{}\n", line.indent, line.branch, describe(line.v, args.types),
+                         at->second, fresh || node.inputs.empty() ? "" : " (above)");
       if (!fresh) continue;
       // A chain of a hundred thousand nodes must not be indented as deep.
       constexpr std::size_t widest = 120;
@@ -133,10 +134,14 @@ std::string graphviz(const Vars& outputs, const std::vector<std::string>& titles
     const std::size_t id = ids.emplace(node.get(), ids.size()).first->second;
     const bool leaf = node->kind != Node::Kind::apply;
     const char* color = "white";
-    if (node->kind == Node::Kind::shared) color = "lightblue";
-    else if (node->kind == Node::Kind::input) color = "lightgreen";
-    else if (node->kind == Node::Kind::constant) color = "lightgrey";
-    else if (node->origin.kind == Origin::Kind::gradient) color = "mistyrose";
+    if (node->kind == Node::Kind::shared)
+      color = "lightblue";
+    else if (node->kind == Node::Kind::input)
+      color = "lightgreen";
+    else if (node->kind == Node::Kind::constant)
+      color = "lightgrey";
+    else if (node->origin.kind == Origin::Kind::gradient)
+      color = "mistyrose";
     out += fmt::format("  n{} [label=\"{}\", shape={}, style=filled, fillcolor={}];\n", id,
                        escaped(leaf ? label(Var(node)) : node->op->name()), leaf ? "box" : "ellipse", color);
     for (const Var& x : node->inputs)
@@ -159,7 +164,9 @@ std::string debugprint(const Vars& outputs, DebugPrintArgs args) {
   return print_tree(outputs, std::vector<std::string>(outputs.size()), args);
 }
 
-std::string debugprint(const Function& f, DebugPrintArgs args) { return print_tree(f.outputs(), titles_of(f), args); }
+std::string debugprint(const Function& f, DebugPrintArgs args) {
+  return print_tree(f.outputs(), titles_of(f), args);
+}
 
 std::string to_dot(const Vars& outputs) {
   std::vector<std::string> titles;

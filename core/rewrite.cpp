@@ -31,9 +31,10 @@ class Matcher {
       return fresh || same(at->second, v);
     }
     const Node& n = v.node();
-    if (p.kind == Node::Kind::constant) return n.kind == Node::Kind::constant && same_number(p.value, n.value);
-    if (n.kind != Node::Kind::apply || pattern.output() != v.output() || fixed_.contains(&n) || !p.op->same_as(*n.op) ||
-        p.inputs.size() != n.inputs.size())
+    if (p.kind == Node::Kind::constant)
+      return n.kind == Node::Kind::constant && same_number(p.value, n.value);
+    if (n.kind != Node::Kind::apply || pattern.output() != v.output() || fixed_.contains(&n) ||
+        !p.op->same_as(*n.op) || p.inputs.size() != n.inputs.size())
       return false;
     const Bindings before = bound;
     if (match_inputs(p, n, false, bound)) return true;
@@ -95,8 +96,10 @@ class RuleIndex {
   RuleIndex(const std::vector<Rule>& rules, const std::vector<std::string>& exclude) {
     for (const Rule& r : rules) {
       if (std::find(exclude.begin(), exclude.end(), r.name) != exclude.end()) continue;
-      if (r.replace) functions_.push_back(&r);
-      else patterns_[r.before.node().op->name()].push_back(&r);
+      if (r.replace)
+        functions_.push_back(&r);
+      else
+        patterns_[r.before.node().op->name()].push_back(&r);
     }
   }
 
@@ -169,7 +172,8 @@ Vars rewrite(const Vars& outputs, const std::vector<Rule>& rules, const RewriteA
         changed |= !same(inputs.back(), v);
       }
       Vars outs;
-      if (changed) outs = rebuild(*node, std::move(inputs));
+      if (changed)
+        outs = rebuild(*node, std::move(inputs));
       else
         for (int i = 0; i < static_cast<int>(node->types.size()); ++i) outs.emplace_back(node, i);
       for (int i = 0; i < static_cast<int>(outs.size()); ++i) {
@@ -180,7 +184,8 @@ Vars rewrite(const Vars& outputs, const std::vector<Rule>& rules, const RewriteA
           if (args.trace != nullptr) args.trace->push_back({r.name, v, result, v.node().where});
           // A node that was there before belongs to somebody else.
           const bool is_new = result.node().origin.kind == Origin::Kind::rule;
-          if (is_new && result.node().kind == Node::Kind::apply && result.name().empty()) result.named(v.name());
+          if (is_new && result.node().kind == Node::Kind::apply && result.name().empty())
+            result.named(v.name());
           v = result;
           fired = true;
           last = r.name;

@@ -63,7 +63,8 @@ struct RewriteArgs {
   Trace* trace = nullptr;
 };
 
-/// Applies rules bottom-up until nothing changes. A rule fires only if dtype, rank and stretched axes stay the same.
+/// Applies rules bottom-up until nothing changes. A rule fires only if dtype, rank and stretched axes stay
+/// the same.
 Vars rewrite(const Vars& outputs, const std::vector<Rule>& rules, const RewriteArgs& args = {});
 
 /// The value of an expression whose inputs are all constants, if it is small; else an empty Var.

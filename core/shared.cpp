@@ -18,28 +18,34 @@ void Shared::set_value(const Tensor& value) const {
   const Tensor& now = cell.value;
   check(value.is_set(), "set_value of {}: the tensor is empty", label(*this));
   const DType dtype = value.is_weak() ? now.dtype() : value.dtype();
-  check(dtype == now.dtype() && value.ndim() == now.ndim() && (cell.resizable || value.shape() == now.shape()),
-        "set_value of {}: it holds {}, the new value is {}{}", label(*this), Type(now.dtype(), now.shape()),
-        Type(dtype, value.shape()),
-        dtype == now.dtype() && value.ndim() == now.ndim()
-            ? ": other sizes need a variable made with shared(value, name, {.resizable = true})"
-            : "");
-  check(is_float(dtype) || !is_float(value.dtype()), "set_value of {}: it holds {}, and a float does not convert to an integer",
-        label(*this), now.dtype());
+  check(
+      dtype == now.dtype() && value.ndim() == now.ndim() && (cell.resizable || value.shape() == now.shape()),
+      "set_value of {}: it holds {}, the new value is {}{}", label(*this), Type(now.dtype(), now.shape()),
+      Type(dtype, value.shape()),
+      dtype == now.dtype() && value.ndim() == now.ndim()
+          ? ": other sizes need a variable made with shared(value, name, {.resizable = true})"
+          : "");
+  check(is_float(dtype) || !is_float(value.dtype()),
+        "set_value of {}: it holds {}, and a float does not convert to an integer", label(*this),
+        now.dtype());
   // A copy first: the value may be a view of this very variable.
   const Tensor fresh = value.astype(dtype).copy();
-  if (value.shape() == now.shape()) copy_into(now.view(), fresh.view());
-  else cell.value = fresh;
+  if (value.shape() == now.shape())
+    copy_into(now.view(), fresh.view());
+  else
+    cell.value = fresh;
 }
 
 Shared shared(const Tensor& value, std::string name, SharedArgs args, Here at) {
   check(value.is_set(), "a shared variable needs a value, not an empty Tensor");
   check(args.broadcastable.empty() || static_cast<int>(args.broadcastable.size()) == value.ndim(),
-        "shared: broadcastable has {} entries for a tensor of shape {}", args.broadcastable.size(), value.shape());
+        "shared: broadcastable has {} entries for a tensor of shape {}", args.broadcastable.size(),
+        value.shape());
   Type type(value.dtype(), args.resizable ? Sizes(value.ndim(), -1) : value.shape());
   for (int i = 0; i < static_cast<int>(args.broadcastable.size()); ++i) {
     if (!args.broadcastable[static_cast<std::size_t>(i)]) continue;
-    check(value.shape(i) == 1, "shared: axis {} has size {}, only an axis of size 1 can be broadcastable", i, value.shape(i));
+    check(value.shape(i) == 1, "shared: axis {} has size {}, only an axis of size 1 can be broadcastable", i,
+          value.shape(i));
     type.stretch |= 1U << i;
     type.shape[i] = 1;
   }
@@ -50,7 +56,8 @@ Shared shared(const Tensor& value, std::string name, SharedArgs args, Here at) {
   node->name = leaf.name();
   node->where = leaf.node().where;
   node->id = leaf.node().id;
-  node->cell = std::make_shared<Cell>(Cell{args.borrow && value.is_contiguous() ? value : value.copy(), args.resizable});
+  node->cell = std::make_shared<Cell>(
+      Cell{args.borrow && value.is_contiguous() ? value : value.copy(), args.resizable});
   return Shared(Var(node));
 }
 

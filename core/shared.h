@@ -27,8 +27,8 @@ class Shared : public Var {
 
   /// A copy of the value; with `.borrow = true` the live memory, to be read only.
   Tensor get_value(GetValueArgs args = {}) const;
-  /// Copies `value` into the variable's memory, whose address stays. Throws Error if dtype, rank or (unless the
-  /// variable is resizable) a size differ.
+  /// Copies `value` into the variable's memory, whose address stays. Throws Error if dtype, rank or (unless
+  /// the variable is resizable) a size differ.
   void set_value(const Tensor& value) const;
 };
 

@@ -15,7 +15,7 @@ std::shared_ptr<void> allocate(std::int64_t bytes) {
   constexpr std::align_val_t alignment{64};
   // One extra cache line: vector kernels may read up to a packet past the end of a small buffer.
   void* p = ::operator new(static_cast<std::size_t>(bytes) + 64, alignment);
-  return {p, [](void* q) { ::operator delete(q, std::align_val_t{64}); }};
+  return {p, [](void* q) { ::operator delete (q, std::align_val_t{64}); }};
 }
 
 /// Calls f with a value of the C++ type that `dtype` names.
@@ -102,7 +102,9 @@ class Printer {
     }
   }
 
-  bool skips(const Tensor& t, std::int64_t i) const { return abbreviates_ && t.shape(0) > 2 * edge && i == edge; }
+  bool skips(const Tensor& t, std::int64_t i) const {
+    return abbreviates_ && t.shape(0) > 2 * edge && i == edge;
+  }
 
   void gather(const Tensor& element) {
     const double v = std::abs(element.item<double>());
@@ -126,7 +128,8 @@ class Printer {
   void put(const Tensor& t, int depth) {
     if (t.ndim() == 0) {
       std::string s = text(t);
-      if (is_float(t.dtype()) && std::isfinite(t.item<double>())) s.append(right_ - (s.size() - s.find('.')), ' ');
+      if (is_float(t.dtype()) && std::isfinite(t.item<double>()))
+        s.append(right_ - (s.size() - s.find('.')), ' ');
       out_.append(width_ - s.size(), ' ').append(s);
       return;
     }
@@ -144,8 +147,10 @@ class Printer {
   }
 
   void separate(int ndim, int depth) {
-    if (ndim == 1) out_ += ' ';
-    else out_.append(static_cast<std::size_t>(ndim - 1), '\n').append(static_cast<std::size_t>(depth) + 1, ' ');
+    if (ndim == 1)
+      out_ += ' ';
+    else
+      out_.append(static_cast<std::size_t>(ndim - 1), '\n').append(static_cast<std::size_t>(depth) + 1, ' ');
   }
 
   static constexpr std::int64_t edge = 3;
@@ -194,8 +199,8 @@ Tensor::Tensor(std::initializer_list<Nested> list) {
   std::vector<double> values;
   const auto walk = [&](const auto& self, const std::vector<Nested>& items, int depth) -> void {
     if (shape.size() == depth) shape.push_back(static_cast<std::int64_t>(items.size()));
-    check(shape[depth] == static_cast<std::int64_t>(items.size()), "the nested lists are ragged: {} items where {} were expected",
-          items.size(), shape[depth]);
+    check(shape[depth] == static_cast<std::int64_t>(items.size()),
+          "the nested lists are ragged: {} items where {} were expected", items.size(), shape[depth]);
     for (const Nested& item : items) {
       check(item.is_list_ == items.front().is_list_, "the nested lists are ragged: a number beside a list");
       if (item.is_list_) {
@@ -209,7 +214,8 @@ Tensor::Tensor(std::initializer_list<Nested> list) {
   };
   walk(walk, std::vector<Nested>(list), 0);
   *this = empty(shape, any_float ? floatX() : DType::int64);
-  const Tensor doubles = copy_of(DType::float64, values.data(), static_cast<std::int64_t>(values.size()), shape);
+  const Tensor doubles =
+      copy_of(DType::float64, values.data(), static_cast<std::int64_t>(values.size()), shape);
   copy_into(view_, doubles.view_);
   weak_ = true;
 }
@@ -252,7 +258,8 @@ Tensor Tensor::copy_of(DType dtype, const void* values, std::int64_t n, const Si
 
 void* Tensor::element(DType dtype, std::initializer_list<std::int64_t> index) const {
   check(dtype == view_.dtype, "the tensor holds {}, not {}", view_.dtype, dtype);
-  check(static_cast<int>(index.size()) == ndim(), "{} indices for a tensor of shape {}", index.size(), shape());
+  check(static_cast<int>(index.size()) == ndim(), "{} indices for a tensor of shape {}", index.size(),
+        shape());
   std::int64_t at = 0;
   int axis = 0;
   for (const std::int64_t i : index) {
@@ -264,8 +271,8 @@ void* Tensor::element(DType dtype, std::initializer_list<std::int64_t> index) co
 
 void* Tensor::all(DType dtype) const {
   check(dtype == view_.dtype, "the tensor holds {}, not {}", view_.dtype, dtype);
-  check(is_contiguous(), "a tensor of shape {} and strides {} is not contiguous: take contiguous() first", shape(),
-        strides());
+  check(is_contiguous(), "a tensor of shape {} and strides {} is not contiguous: take contiguous() first",
+        shape(), strides());
   return view_.data;
 }
 
@@ -354,7 +361,8 @@ std::ostream& operator<<(std::ostream& out, const Tensor& tensor) { return out <
 bool identical(const Tensor& a, const Tensor& b) {
   if (a.dtype() != b.dtype() || !(a.shape() == b.shape())) return false;
   const Tensor x = a.contiguous(), y = b.contiguous();
-  return x.size() == 0 || std::memcmp(x.data(), y.data(), static_cast<std::size_t>(x.size() * size_of(x.dtype()))) == 0;
+  return x.size() == 0 ||
+         std::memcmp(x.data(), y.data(), static_cast<std::size_t>(x.size() * size_of(x.dtype()))) == 0;
 }
 
 }  // namespace damo

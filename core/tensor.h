@@ -24,21 +24,24 @@ struct View {
   std::int64_t size() const { return shape.product(); }
   bool is_contiguous() const;
   template <class T>
-  T* ptr() const { return static_cast<T*>(data); }
+  T* ptr() const {
+    return static_cast<T*>(data);
+  }
 };
 
 /// `data` moved by `elements` elements of `dtype`.
 void* advance(void* data, DType dtype, std::int64_t elements);
 
-/// y = x, element by element, converting the dtype; the shapes must agree. Memory must not overlap unless x is y.
+/// y = x, element by element, converting the dtype; the shapes must agree. Memory must not overlap unless x
+/// is y.
 void copy_into(const View& y, const View& x);
 
 /// A number, or a list of lists of them: what `Tensor{{1, 2}, {3, 4}}` is read from.
 class Nested {
  public:
   template <class T>
-    requires std::is_arithmetic_v<T>
-  Nested(T value) : is_float_(std::is_floating_point_v<T>), number_(static_cast<double>(value)) {}
+  requires std::is_arithmetic_v<T> Nested(T value)
+      : is_float_(std::is_floating_point_v<T>), number_(static_cast<double>(value)) {}
   Nested(std::initializer_list<Nested> list) : is_list_(true), list_(list) {}
 
  private:
@@ -56,19 +59,24 @@ class Tensor {
 
   /// A 0-d tensor. It is weak, as a literal in Python is: a function converts it to its input's dtype.
   template <class T>
-    requires std::is_arithmetic_v<T>
-  Tensor(T value) : Tensor(scalar(static_cast<std::conditional_t<std::is_same_v<T, bool>, bool,
-                                  std::conditional_t<std::is_same_v<T, float>, float,
-                                  std::conditional_t<std::is_floating_point_v<T>, double, std::int64_t>>>>(value))) {
+  requires std::is_arithmetic_v<T> Tensor(T value)
+      : Tensor(scalar(
+            static_cast<std::conditional_t<
+                std::is_same_v<T, bool>, bool,
+                std::conditional_t<std::is_same_v<T, float>, float,
+                                   std::conditional_t<std::is_floating_point_v<T>, double, std::int64_t>>>>(
+                value))) {
     weak_ = true;
   }
 
-  /// Nested lists of numbers, weak as well: int64 if all are whole, else floatX. Throws Error if they are ragged.
+  /// Nested lists of numbers, weak as well: int64 if all are whole, else floatX. Throws Error if they are
+  /// ragged.
   Tensor(std::initializer_list<Nested> list);
 
   /// A copy of `values`, in row-major order; a vector if no shape is given.
   template <class T>
-  explicit Tensor(const std::vector<T>& values) : Tensor(values, {static_cast<std::int64_t>(values.size())}) {}
+  explicit Tensor(const std::vector<T>& values)
+      : Tensor(values, {static_cast<std::int64_t>(values.size())}) {}
   template <class T>
   Tensor(const std::vector<T>& values, const Sizes& shape) : Tensor(std::span<const T>(values), shape) {}
   template <class T>
@@ -104,8 +112,10 @@ class Tensor {
   /// The only element, converted to T. Throws Error if there is not exactly one.
   template <class T = double>
   T item() const {
-    if constexpr (std::is_integral_v<T>) return static_cast<T>(item_as_int());
-    else return static_cast<T>(item_as_double());
+    if constexpr (std::is_integral_v<T>)
+      return static_cast<T>(item_as_int());
+    else
+      return static_cast<T>(item_as_double());
   }
 
   /// All elements in row-major order. Throws Error on another dtype or if the tensor is not contiguous.
@@ -122,15 +132,16 @@ class Tensor {
     return std::vector<T>(begin, begin + t.size());
   }
 
-  Tensor copy() const;                     ///< fresh row-major memory
-  Tensor contiguous() const;               ///< itself if it is contiguous, else a copy
-  Tensor astype(DType dtype) const;        ///< itself if it has that dtype, else a converted copy
+  Tensor copy() const;               ///< fresh row-major memory
+  Tensor contiguous() const;         ///< itself if it is contiguous, else a copy
+  Tensor astype(DType dtype) const;  ///< itself if it has that dtype, else a converted copy
 
   /// Views: no copy is made.
   Tensor operator[](std::int64_t i) const;  ///< row i, counted from the end if negative
-  Tensor slice(int axis, std::int64_t start, std::int64_t stop, std::int64_t step = 1) const;  ///< 0 <= start <= stop
+  Tensor slice(int axis, std::int64_t start, std::int64_t stop,
+               std::int64_t step = 1) const;  ///< 0 <= start <= stop
   Tensor reversed(int axis) const;
-  Tensor transposed() const;               ///< axes reversed
+  Tensor transposed() const;                  ///< axes reversed
   Tensor reshaped(const Sizes& shape) const;  ///< throws Error unless contiguous and of equal size
 
  private:

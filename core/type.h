@@ -34,21 +34,47 @@ int size_of(DType dtype);
 constexpr bool is_float(DType dtype) { return dtype == DType::float32 || dtype == DType::float64; }
 constexpr bool is_int(DType dtype) { return !is_float(dtype) && dtype != DType::bool_; }
 
-/// The smallest dtype that holds every value of both, as NumPy and Theano promote: int32 and float32 give float64.
+/// The smallest dtype that holds every value of both, as NumPy and Theano promote: int32 and float32 give
+/// float64.
 DType promote(DType a, DType b);
 
 template <class T>
 constexpr DType dtype_of();
-template <> constexpr DType dtype_of<bool>() { return DType::bool_; }
-template <> constexpr DType dtype_of<std::int8_t>() { return DType::int8; }
-template <> constexpr DType dtype_of<std::int16_t>() { return DType::int16; }
-template <> constexpr DType dtype_of<std::int32_t>() { return DType::int32; }
-template <> constexpr DType dtype_of<std::int64_t>() { return DType::int64; }
-template <> constexpr DType dtype_of<std::uint8_t>() { return DType::uint8; }
-template <> constexpr DType dtype_of<float>() { return DType::float32; }
-template <> constexpr DType dtype_of<double>() { return DType::float64; }
+template <>
+constexpr DType dtype_of<bool>() {
+  return DType::bool_;
+}
+template <>
+constexpr DType dtype_of<std::int8_t>() {
+  return DType::int8;
+}
+template <>
+constexpr DType dtype_of<std::int16_t>() {
+  return DType::int16;
+}
+template <>
+constexpr DType dtype_of<std::int32_t>() {
+  return DType::int32;
+}
+template <>
+constexpr DType dtype_of<std::int64_t>() {
+  return DType::int64;
+}
+template <>
+constexpr DType dtype_of<std::uint8_t>() {
+  return DType::uint8;
+}
+template <>
+constexpr DType dtype_of<float>() {
+  return DType::float32;
+}
+template <>
+constexpr DType dtype_of<double>() {
+  return DType::float64;
+}
 
-/// The dtype of `matrix("x")`, of literals and of models: float32 unless DAMO_FLOATX or set_floatX says float64.
+/// The dtype of `matrix("x")`, of literals and of models: float32 unless DAMO_FLOATX or set_floatX says
+/// float64.
 DType floatX();
 void set_floatX(DType dtype);
 
@@ -128,8 +154,8 @@ struct Type {
   bool is_int() const { return damo::is_int(dtype); }
   bool stretches(int axis) const { return (stretch >> axis & 1U) != 0; }
 
-  /// Whether a value of `other` may stand where this type is expected: same dtype, rank, stretched axes, and no
-  /// known size that differs.
+  /// Whether a value of `other` may stand where this type is expected: same dtype, rank, stretched axes, and
+  /// no known size that differs.
   bool accepts(const Type& other) const;
 
   friend bool operator==(const Type& a, const Type& b) {

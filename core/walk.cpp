@@ -19,11 +19,14 @@ Types Restretch::infer(const Types& x) const {
 
 View Restretch::view(const Views& x) const {
   for (int i = 0; i < x[0].ndim(); ++i)
-    check((stretch >> i & 1U) == 0 || x[0].shape[i] == 1, "axis {} is declared to have size 1, but has {}", i, x[0].shape[i]);
+    check((stretch >> i & 1U) == 0 || x[0].shape[i] == 1, "axis {} is declared to have size 1, but has {}", i,
+          x[0].shape[i]);
   return x[0];
 }
 
-Vars Restretch::L_op(const Vars& x, const Vars&, const Vars& gy) const { return {with_stretch(gy[0], x[0].type())}; }
+Vars Restretch::L_op(const Vars& x, const Vars&, const Vars& gy) const {
+  return {with_stretch(gy[0], x[0].type())};
+}
 
 namespace {
 
@@ -73,8 +76,9 @@ std::vector<NodePtr> toposort(const Vars& outputs, const std::unordered_set<cons
 Vars substitute(const Vars& outputs, const VarMap<Var>& by) {
   VarMap<Var> done;
   for (const auto& [from, to] : by) {
-    check(from.dtype() == to.dtype() && from.ndim() == to.ndim(), "{} cannot be replaced by {}: the first is {}, the second {}",
-          label(from), label(to), from.type(), to.type());
+    check(from.dtype() == to.dtype() && from.ndim() == to.ndim(),
+          "{} cannot be replaced by {}: the first is {}, the second {}", label(from), label(to), from.type(),
+          to.type());
     const Scope here(to.node(), to.node().origin);
     done.emplace(from, with_stretch(to, from.type()));
   }
@@ -91,7 +95,8 @@ Vars substitute(const Vars& outputs, const VarMap<Var>& by) {
     }
     if (!changed) continue;
     const Vars outs = rebuild(*node, std::move(inputs));
-    for (int i = 0; i < static_cast<int>(outs.size()); ++i) done.emplace(Var(node, i), outs[static_cast<std::size_t>(i)]);
+    for (int i = 0; i < static_cast<int>(outs.size()); ++i)
+      done.emplace(Var(node, i), outs[static_cast<std::size_t>(i)]);
   }
   Vars result;
   for (const Var& v : outputs) result.push_back(v.is_set() ? now(v) : v);
@@ -125,7 +130,8 @@ Vars transform(const Vars& outputs, const std::function<Var(const NodePtr&, cons
     }
     if (!changed) continue;
     const Vars outs = rebuild(*node, std::move(inputs));
-    for (int i = 0; i < static_cast<int>(outs.size()); ++i) done.emplace(Var(node, i), outs[static_cast<std::size_t>(i)]);
+    for (int i = 0; i < static_cast<int>(outs.size()); ++i)
+      done.emplace(Var(node, i), outs[static_cast<std::size_t>(i)]);
   }
   Vars result;
   for (const Var& v : outputs) result.push_back(now(v));

@@ -14,8 +14,8 @@ std::vector<NodePtr> toposort(const Vars& outputs);
 /// The same, without the nodes in `known` and what only they depend on.
 std::vector<NodePtr> toposort(const Vars& outputs, const std::unordered_set<const Node*>& known);
 
-/// The graph of `outputs` with each key of `by` replaced by its value. A replacement that differs in which axes
-/// stretch is converted, so that no elementwise node changes its meaning. Throws Error on other types.
+/// The graph of `outputs` with each key of `by` replaced by its value. A replacement that differs in which
+/// axes stretch is converted, so that no elementwise node changes its meaning. Throws Error on other types.
 Vars substitute(const Vars& outputs, const VarMap<Var>& by);
 
 /// `node` over other inputs; the same op, line, origin and name.
@@ -24,14 +24,15 @@ Vars rebuild(const Node& node, Vars inputs);
 /// What has become of a Var in a pass.
 using Current = std::function<Var(const Var&)>;
 
-/// One memoized pass, inputs before readers: `f` gives the replacement of a node's only output, made of what its
-/// inputs have become (`now`), or an empty Var to keep the node.
+/// One memoized pass, inputs before readers: `f` gives the replacement of a node's only output, made of what
+/// its inputs have become (`now`), or an empty Var to keep the node.
 Vars transform(const Vars& outputs, const std::function<Var(const NodePtr&, const Current& now)>& f);
 
 /// v with the stretched axes of `type` (v's own sizes permitting): a view.
 Var with_stretch(const Var& v, const Type& type);
 
-/// Whether a and b compute the same thing: the same ops in the same order on the same leaves (equal constants).
+/// Whether a and b compute the same thing: the same ops in the same order on the same leaves (equal
+/// constants).
 bool equal_computations(const Vars& a, const Vars& b);
 
 }  // namespace damo

@@ -43,7 +43,8 @@ void switch_kernel(void* y, const void* const* x, int n) {
 
 template <class T>
 void clip_kernel(void* y, const void* const* x, int n) {
-  const T *v = static_cast<const T*>(x[0]), *low = static_cast<const T*>(x[1]), *high = static_cast<const T*>(x[2]);
+  const T *v = static_cast<const T*>(x[0]), *low = static_cast<const T*>(x[1]),
+          *high = static_cast<const T*>(x[2]);
   T* out = static_cast<T*>(y);
   for (int i = 0; i < n; ++i) out[i] = v[i] < low[i] ? low[i] : v[i] > high[i] ? high[i] : v[i];
 }
@@ -77,15 +78,26 @@ Var add(const Arg& a, const Arg& b) {
       {.name = "add",
        .symbol = "+",
        .commutes = true,
-       .grad = [](const Var& g, const Vars&, const Var&) { return Vars{g, g}; }},
-      [](auto x, auto y) { return x + y; }, [](const std::int64_t* x) { return wrap(bits(x[0]) + bits(x[1])); });
+       .grad =
+           [](const Var& g, const Vars&, const Var&) {
+             return Vars{g, g};
+           }},
+      [](auto x, auto y) { return x + y; },
+      [](const std::int64_t* x) { return wrap(bits(x[0]) + bits(x[1])); });
   return elementwise(op, {a, b});
 }
 
 Var sub(const Arg& a, const Arg& b) {
   static const OpPtr op = binary(
-      {.name = "sub", .symbol = "-", .promote = Promote::numbers, .grad = [](const Var& g, const Vars&, const Var&) { return Vars{g, -g}; }},
-      [](auto x, auto y) { return x - y; }, [](const std::int64_t* x) { return wrap(bits(x[0]) - bits(x[1])); });
+      {.name = "sub",
+       .symbol = "-",
+       .promote = Promote::numbers,
+       .grad =
+           [](const Var& g, const Vars&, const Var&) {
+             return Vars{g, -g};
+           }},
+      [](auto x, auto y) { return x - y; },
+      [](const std::int64_t* x) { return wrap(bits(x[0]) - bits(x[1])); });
   return elementwise(op, {a, b});
 }
 
@@ -94,30 +106,38 @@ Var mul(const Arg& a, const Arg& b) {
       {.name = "mul",
        .symbol = "*",
        .commutes = true,
-       .grad = [](const Var& g, const Vars& x, const Var&) { return Vars{g * x[1], g * x[0]}; }},
-      [](auto x, auto y) { return x * y; }, [](const std::int64_t* x) { return wrap(bits(x[0]) * bits(x[1])); });
+       .grad =
+           [](const Var& g, const Vars& x, const Var&) {
+             return Vars{g * x[1], g * x[0]};
+           }},
+      [](auto x, auto y) { return x * y; },
+      [](const std::int64_t* x) { return wrap(bits(x[0]) * bits(x[1])); });
   return elementwise(op, {a, b});
 }
 
 Var true_div(const Arg& a, const Arg& b) {
-  static const OpPtr op = binary(
-      {.name = "true_div",
-       .symbol = "/",
-       .promote = Promote::division,
-       .grad = [](const Var& g, const Vars& x, const Var&) { return Vars{g / x[1], -(g * x[0]) / sqr(x[1])}; }},
-      [](auto x, auto y) { return x / y; });
+  static const OpPtr op = binary({.name = "true_div",
+                                  .symbol = "/",
+                                  .promote = Promote::division,
+                                  .grad =
+                                      [](const Var& g, const Vars& x, const Var&) {
+                                        return Vars{g / x[1], -(g * x[0]) / sqr(x[1])};
+                                      }},
+                                 [](auto x, auto y) { return x / y; });
   return elementwise(op, {a, b});
 }
 
 Var int_div(const Arg& a, const Arg& b) {
   // Constant between its steps.
-  static const OpPtr op = binary({.name = "int_div",
-                                  .symbol = "//",
-                                  .grad = [](const Var&, const Vars& x, const Var&) {
-                                    return Vars{zeros_like(x[0]), zeros_like(x[1])};
-                                  }},
-                                 [](auto x, auto y) { return (x / y).floor(); },
-                                 [](const std::int64_t* x) { return floor_div(x[0], x[1]); });
+  static const OpPtr op = binary(
+      {.name = "int_div",
+       .symbol = "//",
+       .grad =
+           [](const Var&, const Vars& x, const Var&) {
+             return Vars{zeros_like(x[0]), zeros_like(x[1])};
+           }},
+      [](auto x, auto y) { return (x / y).floor(); },
+      [](const std::int64_t* x) { return floor_div(x[0], x[1]); });
   return elementwise(op, {a, b});
 }
 
@@ -125,86 +145,102 @@ Var mod(const Arg& a, const Arg& b) {
   static const OpPtr op = binary(
       {.name = "mod",
        .symbol = "%",
-       .grad = [](const Var& g, const Vars& x, const Var&) { return Vars{g, -int_div(x[0], x[1]) * g}; }},
+       .grad =
+           [](const Var& g, const Vars& x, const Var&) {
+             return Vars{g, -int_div(x[0], x[1]) * g};
+           }},
       [](auto x, auto y) { return x.binaryExpr(y, FloorMod<typename decltype(x)::Scalar>()); },
-      [](const std::int64_t* x) { return x[1] == 0 ? 0 : wrap(bits(x[0]) - bits(floor_div(x[0], x[1])) * bits(x[1])); });
+      [](const std::int64_t* x) {
+        return x[1] == 0 ? 0 : wrap(bits(x[0]) - bits(floor_div(x[0], x[1])) * bits(x[1]));
+      });
   return elementwise(op, {a, b});
 }
 
 Var pow(const Arg& a, const Arg& b) {
   // d/da a^b = b a^(b-1); d/db a^b = log(a) a^b, and 0 at a = 0
-  static const OpPtr op = binary({.name = "pow",
-                                  .symbol = "**",
-                                  .promote = Promote::power,
-                                  .grad = [](const Var& g, const Vars& x, const Var& y) {
-                                    return Vars{g * x[1] * pow(x[0], x[1] - 1),
-                                                g * switch_(eq(x[0], 0), 0, log(x[0])) * y};
-                                  }},
-                                 [](auto x, auto y) {
-                                   using T = typename decltype(x)::Scalar;
-                                   return x.binaryExpr(y, [](T u, T v) { return std::pow(u, v); });
-                                 },
-                                 [](const std::int64_t* x) { return power(x[0], x[1]); });
+  static const OpPtr op = binary(
+      {.name = "pow",
+       .symbol = "**",
+       .promote = Promote::power,
+       .grad =
+           [](const Var& g, const Vars& x, const Var& y) {
+             return Vars{g * x[1] * pow(x[0], x[1] - 1), g * switch_(eq(x[0], 0), 0, log(x[0])) * y};
+           }},
+      [](auto x, auto y) {
+        using T = typename decltype(x)::Scalar;
+        return x.binaryExpr(y, [](T u, T v) { return std::pow(u, v); });
+      },
+      [](const std::int64_t* x) { return power(x[0], x[1]); });
   return elementwise(op, {a, b});
 }
 
 // Where both operands are equal, both receive the gradient. NaN wins.
 Var maximum(const Arg& a, const Arg& b) {
-  static const OpPtr op = binary({.name = "maximum",
-                                  .commutes = true,
-                                  .grad = [](const Var& g, const Vars& x, const Var& y) {
-                                    return Vars{switch_(eq(x[0], y), g, 0), switch_(eq(x[1], y), g, 0)};
-                                  }},
-                                 [](auto x, auto y) {
-                                   using T = typename decltype(x)::Scalar;
-                                   return x.binaryExpr(y, [](T u, T v) { return u > v || u != u ? u : v; });
-                                 },
-                                 [](const std::int64_t* x) { return std::max(x[0], x[1]); });
+  static const OpPtr op = binary(
+      {.name = "maximum",
+       .commutes = true,
+       .grad =
+           [](const Var& g, const Vars& x, const Var& y) {
+             return Vars{switch_(eq(x[0], y), g, 0), switch_(eq(x[1], y), g, 0)};
+           }},
+      [](auto x, auto y) {
+        using T = typename decltype(x)::Scalar;
+        return x.binaryExpr(y, [](T u, T v) { return u > v || u != u ? u : v; });
+      },
+      [](const std::int64_t* x) { return std::max(x[0], x[1]); });
   return elementwise(op, {a, b});
 }
 
 Var minimum(const Arg& a, const Arg& b) {
-  static const OpPtr op = binary({.name = "minimum",
-                                  .commutes = true,
-                                  .grad = [](const Var& g, const Vars& x, const Var& y) {
-                                    return Vars{switch_(eq(x[0], y), g, 0), switch_(eq(x[1], y), g, 0)};
-                                  }},
-                                 [](auto x, auto y) {
-                                   using T = typename decltype(x)::Scalar;
-                                   return x.binaryExpr(y, [](T u, T v) { return u < v || u != u ? u : v; });
-                                 },
-                                 [](const std::int64_t* x) { return std::min(x[0], x[1]); });
+  static const OpPtr op = binary(
+      {.name = "minimum",
+       .commutes = true,
+       .grad =
+           [](const Var& g, const Vars& x, const Var& y) {
+             return Vars{switch_(eq(x[0], y), g, 0), switch_(eq(x[1], y), g, 0)};
+           }},
+      [](auto x, auto y) {
+        using T = typename decltype(x)::Scalar;
+        return x.binaryExpr(y, [](T u, T v) { return u < v || u != u ? u : v; });
+      },
+      [](const std::int64_t* x) { return std::min(x[0], x[1]); });
   return elementwise(op, {a, b});
 }
 
 Var eq(const Arg& a, const Arg& b) {
-  static const OpPtr op = comparison("eq", "==", [](auto x, auto y) { return x == y; },
-                                     [](const std::int64_t* x) -> std::int64_t { return x[0] == x[1]; });
+  static const OpPtr op = comparison(
+      "eq", "==", [](auto x, auto y) { return x == y; },
+      [](const std::int64_t* x) -> std::int64_t { return x[0] == x[1]; });
   return elementwise(op, {a, b});
 }
 Var neq(const Arg& a, const Arg& b) {
-  static const OpPtr op = comparison("neq", "!=", [](auto x, auto y) { return x != y; },
-                                     [](const std::int64_t* x) -> std::int64_t { return x[0] != x[1]; });
+  static const OpPtr op = comparison(
+      "neq", "!=", [](auto x, auto y) { return x != y; },
+      [](const std::int64_t* x) -> std::int64_t { return x[0] != x[1]; });
   return elementwise(op, {a, b});
 }
 Var lt(const Arg& a, const Arg& b) {
-  static const OpPtr op = comparison("lt", "<", [](auto x, auto y) { return x < y; },
-                                     [](const std::int64_t* x) -> std::int64_t { return x[0] < x[1]; });
+  static const OpPtr op = comparison(
+      "lt", "<", [](auto x, auto y) { return x < y; },
+      [](const std::int64_t* x) -> std::int64_t { return x[0] < x[1]; });
   return elementwise(op, {a, b});
 }
 Var le(const Arg& a, const Arg& b) {
-  static const OpPtr op = comparison("le", "<=", [](auto x, auto y) { return x <= y; },
-                                     [](const std::int64_t* x) -> std::int64_t { return x[0] <= x[1]; });
+  static const OpPtr op = comparison(
+      "le", "<=", [](auto x, auto y) { return x <= y; },
+      [](const std::int64_t* x) -> std::int64_t { return x[0] <= x[1]; });
   return elementwise(op, {a, b});
 }
 Var gt(const Arg& a, const Arg& b) {
-  static const OpPtr op = comparison("gt", ">", [](auto x, auto y) { return x > y; },
-                                     [](const std::int64_t* x) -> std::int64_t { return x[0] > x[1]; });
+  static const OpPtr op = comparison(
+      "gt", ">", [](auto x, auto y) { return x > y; },
+      [](const std::int64_t* x) -> std::int64_t { return x[0] > x[1]; });
   return elementwise(op, {a, b});
 }
 Var ge(const Arg& a, const Arg& b) {
-  static const OpPtr op = comparison("ge", ">=", [](auto x, auto y) { return x >= y; },
-                                     [](const std::int64_t* x) -> std::int64_t { return x[0] >= x[1]; });
+  static const OpPtr op = comparison(
+      "ge", ">=", [](auto x, auto y) { return x >= y; },
+      [](const std::int64_t* x) -> std::int64_t { return x[0] >= x[1]; });
   return elementwise(op, {a, b});
 }
 

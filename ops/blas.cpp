@@ -14,22 +14,23 @@ void gemm_(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, float al
            const float* b, int ldb, float beta, float* c, int ldc) {
   cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
-void gemm_(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, double alpha, const double* a, int lda,
-           const double* b, int ldb, double beta, double* c, int ldc) {
+void gemm_(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, double alpha, const double* a,
+           int lda, const double* b, int ldb, double beta, double* c, int ldc) {
   cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
-void gemv_(CBLAS_TRANSPOSE ta, int m, int n, float alpha, const float* a, int lda, const float* x, int incx, float beta,
-           float* y, int incy) {
+void gemv_(CBLAS_TRANSPOSE ta, int m, int n, float alpha, const float* a, int lda, const float* x, int incx,
+           float beta, float* y, int incy) {
   cblas_sgemv(CblasRowMajor, ta, m, n, alpha, a, lda, x, incx, beta, y, incy);
 }
-void gemv_(CBLAS_TRANSPOSE ta, int m, int n, double alpha, const double* a, int lda, const double* x, int incx,
-           double beta, double* y, int incy) {
+void gemv_(CBLAS_TRANSPOSE ta, int m, int n, double alpha, const double* a, int lda, const double* x,
+           int incx, double beta, double* y, int incy) {
   cblas_dgemv(CblasRowMajor, ta, m, n, alpha, a, lda, x, incx, beta, y, incy);
 }
 void ger_(int m, int n, float alpha, const float* x, int incx, const float* y, int incy, float* a, int lda) {
   cblas_sger(CblasRowMajor, m, n, alpha, x, incx, y, incy, a, lda);
 }
-void ger_(int m, int n, double alpha, const double* x, int incx, const double* y, int incy, double* a, int lda) {
+void ger_(int m, int n, double alpha, const double* x, int incx, const double* y, int incy, double* a,
+          int lda) {
   cblas_dger(CblasRowMajor, m, n, alpha, x, incx, y, incy, a, lda);
 }
 
@@ -65,7 +66,8 @@ void product(T alpha, const View& a, const View& b, T beta, const View& c) {
   // Our own threads share the work, if any do: BLAS's would spin on our cores.
   static const bool one_thread = (openblas_set_num_threads(1), true);
   (void)one_thread;
-  const auto m = static_cast<int>(a.shape[0]), k = static_cast<int>(a.shape[1]), n = static_cast<int>(b.shape[1]);
+  const auto m = static_cast<int>(a.shape[0]), k = static_cast<int>(a.shape[1]),
+             n = static_cast<int>(b.shape[1]);
   T* const y = c.ptr<T>();
   if (m == 0 || n == 0) return;
   if (k == 0) {
@@ -97,8 +99,10 @@ void product(T alpha, const View& a, const View& b, T beta, const View& c) {
 
 void gemm(double alpha, const View& a, const View& b, double beta, const View& c) {
   invariant(c.is_contiguous(), "a product must be written to a row-major array");
-  if (c.dtype == DType::float32) product<float>(static_cast<float>(alpha), a, b, static_cast<float>(beta), c);
-  else product<double>(alpha, a, b, beta, c);
+  if (c.dtype == DType::float32)
+    product<float>(static_cast<float>(alpha), a, b, static_cast<float>(beta), c);
+  else
+    product<double>(alpha, a, b, beta, c);
 }
 
 }  // namespace damo

@@ -11,7 +11,8 @@ namespace {
 
 template <class To, class From>
 To convert(From v) {
-  if constexpr (std::is_same_v<To, bool>) return v != From{};
+  if constexpr (std::is_same_v<To, bool>)
+    return v != From{};
   else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
     // What does not fit is undefined in C++: it goes through int64, whose own limits stand for it.
     const bool fits = v >= From(-9223372036854775808.0) && v < From(9223372036854775808.0);
@@ -30,8 +31,11 @@ void cast_kernel(void* y, const void* const* x, int n) {
 template <class To>
 OpPtr cast_to() {
   constexpr DType to = dtype_of<To>();
-  auto row = std::make_shared<ScalarOp>(ScalarOp{.name = std::string("cast{") + to_string(to) + "}", .gives = to});
-  const auto fill = [&]<class From>(From) { row->kernels[static_cast<int>(dtype_of<From>())] = cast_kernel<To, From>; };
+  auto row =
+      std::make_shared<ScalarOp>(ScalarOp{.name = std::string("cast{") + to_string(to) + "}", .gives = to});
+  const auto fill = [&]<class From>(From) {
+    row->kernels[static_cast<int>(dtype_of<From>())] = cast_kernel<To, From>;
+  };
   fill(bool{});
   fill(std::int8_t{});
   fill(std::int16_t{});
@@ -75,9 +79,9 @@ struct Barrier : OpOf<Barrier> {
 }  // namespace
 
 Var cast(const Arg& x, DType dtype) {
-  static const std::array<OpPtr, n_dtypes> ops = {cast_to<bool>(),         cast_to<std::int8_t>(), cast_to<std::int16_t>(),
-                                                  cast_to<std::int32_t>(), cast_to<std::int64_t>(), cast_to<std::uint8_t>(),
-                                                  cast_to<float>(),        cast_to<double>()};
+  static const std::array<OpPtr, n_dtypes> ops = {
+      cast_to<bool>(),         cast_to<std::int8_t>(),  cast_to<std::int16_t>(), cast_to<std::int32_t>(),
+      cast_to<std::int64_t>(), cast_to<std::uint8_t>(), cast_to<float>(),        cast_to<double>()};
   const Var v = x.var();
   if (v.dtype() == dtype) return v;
   const Scope here(x);
@@ -90,7 +94,8 @@ Var zero_grad(const Arg& x) { return apply(make_op(Barrier(Barrier::Kind::zero))
 Var disconnected_grad(const Arg& x) { return apply(make_op(Barrier(Barrier::Kind::disconnected)), {x}); }
 Var grad_clip(const Arg& x, double low, double high) {
   const Scope here(x);
-  checking("grad_clip", {x.var()}, [&] { check(low <= high, "the lower bound {} is above the upper bound {}", low, high); });
+  checking("grad_clip", {x.var()},
+           [&] { check(low <= high, "the lower bound {} is above the upper bound {}", low, high); });
   return apply(make_op(Barrier(Barrier::Kind::clip, low, high)), {x});
 }
 

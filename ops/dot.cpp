@@ -55,7 +55,8 @@ Type product_type(const Type& a, const Type& b) {
   check(a.ndim() >= 1 && a.ndim() <= 2 && b.ndim() >= 1 && b.ndim() <= 2,
         "the operands are vectors or matrices, not of {} and {} dimensions", a.ndim(), b.ndim());
   const std::int64_t inner_a = a.shape[a.ndim() - 1], inner_b = b.shape[0];
-  check(inner_a < 0 || inner_b < 0 || inner_a == inner_b, "the inner sizes differ, {} and {}", inner_a, inner_b);
+  check(inner_a < 0 || inner_b < 0 || inner_a == inner_b, "the inner sizes differ, {} and {}", inner_a,
+        inner_b);
   Type y(a.dtype, {});
   if (a.ndim() == 2) {
     y.stretch |= a.stretches(0) ? 1U : 0U;
@@ -98,8 +99,8 @@ struct AddDot : OpOf<AddDot> {
   Types infer(const Types& x) const override {
     const Type y = product_type(x[2], x[3]);
     for (int i = 0; i < 2; ++i)
-      check(x[0].shape[i] < 0 || y.shape[i] < 0 || x[0].shape[i] == y.shape[i], "the sizes of axis {} differ, {} and {}", i,
-            x[0].shape[i], y.shape[i]);
+      check(x[0].shape[i] < 0 || y.shape[i] < 0 || x[0].shape[i] == y.shape[i],
+            "the sizes of axis {} differ, {} and {}", i, x[0].shape[i], y.shape[i]);
     return {x[0]};
   }
 
@@ -107,7 +108,8 @@ struct AddDot : OpOf<AddDot> {
 
   void perform(const Views& x, const Views& y) const override {
     if (y[0].data != x[0].data) copy_into(y[0], x[0]);
-    const double alpha = x[1].dtype == DType::float32 ? static_cast<double>(*x[1].ptr<float>()) : *x[1].ptr<double>();
+    const double alpha =
+        x[1].dtype == DType::float32 ? static_cast<double>(*x[1].ptr<float>()) : *x[1].ptr<double>();
     gemm(alpha, x[2], x[3], 1, y[0]);
   }
 };

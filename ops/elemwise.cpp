@@ -19,9 +19,10 @@ Type broadcast(const Types& x) {
       const std::int64_t n = t.shape[own];
       if (n < 0) continue;
       check(size < 0 || size == n, "the sizes of axis {} differ, {} and {}{}", axis, size, n,
-            size == 1 || n == 1 ? ": a size of 1 is stretched only where it is declared, by row, col, dimshuffle with 'x' "
-                                  "or addbroadcast"
-                                : "");
+            size == 1 || n == 1
+                ? ": a size of 1 is stretched only where it is declared, by row, col, dimshuffle with 'x' "
+                  "or addbroadcast"
+                : "");
       size = n;
     }
     y.shape[axis] = all_stretch ? 1 : size;
@@ -31,7 +32,8 @@ Type broadcast(const Types& x) {
 }
 
 Types Elemwise::infer(const Types& x) const {
-  invariant(static_cast<int>(x.size()) == f_->arity, "{} takes {} operands, not {}", f_->name, f_->arity, x.size());
+  invariant(static_cast<int>(x.size()) == f_->arity, "{} takes {} operands, not {}", f_->name, f_->arity,
+            x.size());
   Type y = broadcast(x);
   const DType operand = x.back().dtype;
   check(f_->kernels[static_cast<int>(operand)] != nullptr, "not defined for {}", operand);
@@ -107,7 +109,8 @@ Var elementwise(const OpPtr& op, const Args& args) {
     if (!where.is_set()) where = a.where;
   const Scope here(where);
   for (const Arg& a : args)
-    check(a.is_set(), "{}: an input is an empty Var: it was declared but never given an expression\n  {}", f.name, to_string(where));
+    check(a.is_set(), "{}: an input is an empty Var: it was declared but never given an expression\n  {}",
+          f.name, to_string(where));
   const std::size_t first = f.promote == Promote::branches ? 1 : 0;
   DType dtype = common_dtype(args, first);
   if (f.promote == Promote::floating) dtype = floating(dtype);

@@ -1,8 +1,8 @@
 #pragma once
 #include "core/graph.h"
 
-/// Elementwise operations. Operands of different dtypes are promoted as Theano promotes them; missing leading axes
-/// and axes declared to have size 1 are stretched. Sizes that differ otherwise are an Error.
+/// Elementwise operations. Operands of different dtypes are promoted as Theano promotes them; missing leading
+/// axes and axes declared to have size 1 are stretched. Sizes that differ otherwise are an Error.
 namespace damo {
 
 Var operator+(const Arg& a, const Arg& b);

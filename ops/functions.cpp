@@ -91,7 +91,9 @@ OpPtr raw(std::string name, TileKernel f32, TileKernel f64, Derivative derivativ
   auto row = std::make_shared<ScalarOp>(ScalarOp{.name = std::move(name), .promote = Promote::floating});
   row->kernels[static_cast<int>(DType::float32)] = f32;
   row->kernels[static_cast<int>(DType::float64)] = f64;
-  row->grad = [derivative](const Var& g, const Vars& x, const Var& y) { return Vars{derivative(g, x[0], y)}; };
+  row->grad = [derivative](const Var& g, const Vars& x, const Var& y) {
+    return Vars{derivative(g, x[0], y)};
+  };
   return make_op(Elemwise(row));
 }
 
@@ -109,24 +111,28 @@ std::int64_t negated(std::int64_t v) { return static_cast<std::int64_t>(0U - sta
 }  // namespace
 
 Var neg(const Arg& a) {
-  static const OpPtr op = unary("neg", [](auto x) { return -x; }, [](const std::int64_t* x) { return negated(x[0]); },
-                                [](const Var& g, const Var&, const Var&) { return -g; }, "-", Promote::numbers);
+  static const OpPtr op = unary(
+      "neg", [](auto x) { return -x; }, [](const std::int64_t* x) { return negated(x[0]); },
+      [](const Var& g, const Var&, const Var&) { return -g; }, "-", Promote::numbers);
   return elementwise(op, {a});
 }
 
 Var exp(const Arg& a) {
-  static const OpPtr op = raw("exp", exp_kernel<float>, exp_kernel<double>, [](const Var& g, const Var&, const Var& y) { return g * y; });
+  static const OpPtr op = raw("exp", exp_kernel<float>, exp_kernel<double>,
+                              [](const Var& g, const Var&, const Var& y) { return g * y; });
   return elementwise(op, {a});
 }
 
 Var expm1(const Arg& a) {
-  static const OpPtr op = unary("expm1", [](auto x) { return x.expm1(); },
-                                [](const Var& g, const Var&, const Var& y) { return g * (y + 1); });
+  static const OpPtr op = unary(
+      "expm1", [](auto x) { return x.expm1(); },
+      [](const Var& g, const Var&, const Var& y) { return g * (y + 1); });
   return elementwise(op, {a});
 }
 
 Var log(const Arg& a) {
-  static const OpPtr op = unary("log", [](auto x) { return x.log(); }, [](const Var& g, const Var& x, const Var&) { return g / x; });
+  static const OpPtr op = unary(
+      "log", [](auto x) { return x.log(); }, [](const Var& g, const Var& x, const Var&) { return g / x; });
   return elementwise(op, {a});
 }
 
@@ -143,52 +149,62 @@ Var sqrt(const Arg& a) {
 }
 
 Var sqr(const Arg& a) {
-  static const OpPtr op = unary("sqr", [](auto x) { return x.square(); },
-                                [](const std::int64_t* x) {
-                                  const auto v = static_cast<std::uint64_t>(x[0]);
-                                  return static_cast<std::int64_t>(v * v);
-                                },
-                                [](const Var& g, const Var& x, const Var&) { return g * x * 2; });
+  static const OpPtr op = unary(
+      "sqr", [](auto x) { return x.square(); },
+      [](const std::int64_t* x) {
+        const auto v = static_cast<std::uint64_t>(x[0]);
+        return static_cast<std::int64_t>(v * v);
+      },
+      [](const Var& g, const Var& x, const Var&) { return g * x * 2; });
   return elementwise(op, {a});
 }
 
 Var inv(const Arg& a) {
-  static const OpPtr op = unary("inv", [](auto x) { return 1 / x; }, [](const Var& g, const Var&, const Var& y) { return -g * sqr(y); });
+  static const OpPtr op = unary(
+      "inv", [](auto x) { return 1 / x; },
+      [](const Var& g, const Var&, const Var& y) { return -g * sqr(y); });
   return elementwise(op, {a});
 }
 
 // Not differentiable at 0: sgn(0) = 0 stands for the slope there.
 Var abs(const Arg& a) {
-  static const OpPtr op = unary("abs", [](auto x) { return x.abs(); },
-                                [](const std::int64_t* x) { return x[0] < 0 ? negated(x[0]) : x[0]; },
-                                [](const Var& g, const Var& x, const Var&) { return g * sgn(x); });
+  static const OpPtr op = unary(
+      "abs", [](auto x) { return x.abs(); },
+      [](const std::int64_t* x) { return x[0] < 0 ? negated(x[0]) : x[0]; },
+      [](const Var& g, const Var& x, const Var&) { return g * sgn(x); });
   return elementwise(op, {a});
 }
 
 Var sgn(const Arg& a) {
-  static const OpPtr op = unary("sgn",
-                                [](auto x) {
-                                  using T = typename decltype(x)::Scalar;
-                                  return x.unaryExpr([](T v) { return v > 0 ? T(1) : v < 0 ? T(-1) : v; });
-                                },
-                                [](const std::int64_t* x) -> std::int64_t { return (x[0] > 0) - (x[0] < 0); },
-                                [](const Var&, const Var& x, const Var&) { return zeros_like(x); }, {}, Promote::numbers);
+  static const OpPtr op = unary(
+      "sgn",
+      [](auto x) {
+        using T = typename decltype(x)::Scalar;
+        return x.unaryExpr([](T v) { return v > 0 ? T(1) : v < 0 ? T(-1) : v; });
+      },
+      [](const std::int64_t* x) -> std::int64_t { return (x[0] > 0) - (x[0] < 0); },
+      [](const Var&, const Var& x, const Var&) { return zeros_like(x); }, {}, Promote::numbers);
   return elementwise(op, {a});
 }
 
 Var sin(const Arg& a) {
-  static const OpPtr op = unary("sin", [](auto x) { return x.sin(); }, [](const Var& g, const Var& x, const Var&) { return g * cos(x); });
+  static const OpPtr op = unary(
+      "sin", [](auto x) { return x.sin(); },
+      [](const Var& g, const Var& x, const Var&) { return g * cos(x); });
   return elementwise(op, {a});
 }
 
 Var cos(const Arg& a) {
-  static const OpPtr op = unary("cos", [](auto x) { return x.cos(); }, [](const Var& g, const Var& x, const Var&) { return -g * sin(x); });
+  static const OpPtr op = unary(
+      "cos", [](auto x) { return x.cos(); },
+      [](const Var& g, const Var& x, const Var&) { return -g * sin(x); });
   return elementwise(op, {a});
 }
 
 Var tanh(const Arg& a) {
-  static const OpPtr op = unary("tanh", [](auto x) { return x.tanh(); },
-                                [](const Var& g, const Var&, const Var& y) { return g * (1 - sqr(y)); });
+  static const OpPtr op = unary(
+      "tanh", [](auto x) { return x.tanh(); },
+      [](const Var& g, const Var&, const Var& y) { return g * (1 - sqr(y)); });
   return elementwise(op, {a});
 }
 

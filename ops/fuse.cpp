@@ -55,8 +55,10 @@ std::string text_of(const TileProgram& program) {
     const auto x = [&](int k) { return registers[static_cast<std::size_t>(code.x[k])]; };
     const std::string& symbol = code.f->symbol;
     std::string s;
-    if (!symbol.empty() && code.f->arity == 2) s = "(" + x(0) + " " + symbol + " " + x(1) + ")";
-    else if (!symbol.empty()) s = symbol + x(0);
+    if (!symbol.empty() && code.f->arity == 2)
+      s = "(" + x(0) + " " + symbol + " " + x(1) + ")";
+    else if (!symbol.empty())
+      s = symbol + x(0);
     else {
       s = code.f->name + "(" + x(0);
       for (int k = 1; k < code.f->arity; ++k) s += ", " + x(k);
@@ -75,7 +77,8 @@ struct Group {
 };
 
 bool fusible(const Node& node) {
-  return node.kind == Node::Kind::apply && node.types.size() == 1 && dynamic_cast<const Elemwise*>(node.op.get()) != nullptr &&
+  return node.kind == Node::Kind::apply && node.types.size() == 1 &&
+         dynamic_cast<const Elemwise*>(node.op.get()) != nullptr &&
          !(node.types[0].ndim() == 0 && !node.types[0].is_float());
 }
 
@@ -133,7 +136,8 @@ Vars fuse_elementwise(const Vars& outputs, Trace& trace) {
         for (const Var& x : m->inputs) {
           const auto owner = head.find(x.node_ptr().get());
           const bool inside = owner != head.end() && owner->second == node.get();
-          if (!inside && number.emplace(x, static_cast<int>(group.operands.size())).second) group.operands.push_back(x);
+          if (!inside && number.emplace(x, static_cast<int>(group.operands.size())).second)
+            group.operands.push_back(x);
         }
       if (group.operands.size() <= most_operands) {
         Fused fused;
@@ -176,7 +180,8 @@ Vars fuse_elementwise(const Vars& outputs, Trace& trace) {
     }
     if (!changed) continue;
     const Vars outs = rebuild(*node, std::move(inputs));
-    for (int i = 0; i < static_cast<int>(outs.size()); ++i) done.emplace(Var(node, i), outs[static_cast<std::size_t>(i)]);
+    for (int i = 0; i < static_cast<int>(outs.size()); ++i)
+      done.emplace(Var(node, i), outs[static_cast<std::size_t>(i)]);
   }
   Vars result;
   for (const Var& v : outputs) result.push_back(now(v));

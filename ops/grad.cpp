@@ -27,7 +27,8 @@ Var unbroadcast(const Var& g, const Var& x) {
   return cast(with_stretch(summed, x.type()), x.dtype());
 }
 
-/// The gradient of the cost with respect to every Var on the way from it to `wrt`, in reverse order of computation.
+/// The gradient of the cost with respect to every Var on the way from it to `wrt`, in reverse order of
+/// computation.
 class Backpropagation {
  public:
   explicit Backpropagation(const GradArgs& args) {
@@ -59,8 +60,8 @@ class Backpropagation {
       for (std::size_t i = 0; i < y.size(); ++i)
         if (!gy[i].is_set()) gy[i] = zeros_like(y[i]);
       const Vars gx = node->op->L_op(node->inputs, y, gy);
-      invariant(gx.size() == node->inputs.size(), "the gradient of {} has {} parts for {} inputs", node->op->name(),
-                gx.size(), node->inputs.size());
+      invariant(gx.size() == node->inputs.size(), "the gradient of {} has {} parts for {} inputs",
+                node->op->name(), gx.size(), node->inputs.size());
       for (std::size_t i = 0; i < gx.size(); ++i) {
         const Var& x = node->inputs[i];
         if (!gx[i].is_set() || !on_the_way.contains(x.node_ptr().get())) continue;
@@ -111,7 +112,8 @@ Vars gradients(const Var& cost, const Vars& wrt, const GradArgs& args) {
     Var g = back.gradient(v);
     if (!g.is_set()) {
       if (args.disconnected_inputs == Disconnected::raise)
-        reject(v, fmt::format("the cost {} does not depend on {}, or not through anything with a gradient: if that is meant, "
+        reject(v, fmt::format("the cost {} does not depend on {}, or not through anything with a gradient: "
+                              "if that is meant, "
                               "say .disconnected_inputs = Disconnected::zero",
                               cost.is_set() ? label(cost) : "", label(v)));
       if (args.disconnected_inputs == Disconnected::zero) g = zeros_like(v);
@@ -145,7 +147,9 @@ void check_arguments(const Var& cost, const Vars& wrt) {
 
 }  // namespace
 
-Vars grad(const Arg& cost, const Vars& wrt, const GradArgs& args) { return value_and_grad(cost, wrt, args).grads; }
+Vars grad(const Arg& cost, const Vars& wrt, const GradArgs& args) {
+  return value_and_grad(cost, wrt, args).grads;
+}
 
 Var grad(const Arg& cost, const Var& wrt, const GradArgs& args) { return grad(cost, Vars{wrt}, args)[0]; }
 
@@ -167,14 +171,15 @@ Vars Lop(const Var& f, const Vars& wrt, const Arg& v) {
 
 Var Rop(const Var& f, const Vars& wrt, const Vars& v, Here at) {
   const Scope here(at);
-  check(wrt.size() == v.size(), "Rop: {} variables, but {} directions\n  {}", wrt.size(), v.size(), to_string(Scope::where()));
+  check(wrt.size() == v.size(), "Rop: {} variables, but {} directions\n  {}", wrt.size(), v.size(),
+        to_string(Scope::where()));
   // u^T J is linear in u: its own Lop gives J v.
   const Var u = zeros_like(f);
   const Vars uJ = Lop(f, wrt, u);
   Var cost;
   for (std::size_t i = 0; i < uJ.size(); ++i) {
-    check(wrt[i].ndim() == v[i].ndim(), "Rop: {} has {} dimensions, its direction {}\n  {}", label(wrt[i]), wrt[i].ndim(),
-          v[i].ndim(), to_string(Scope::where()));
+    check(wrt[i].ndim() == v[i].ndim(), "Rop: {} has {} dimensions, its direction {}\n  {}", label(wrt[i]),
+          wrt[i].ndim(), v[i].ndim(), to_string(Scope::where()));
     const Var part = sum(uJ[i] * v[i]);
     cost = cost.is_set() ? cost + part : part;
   }

@@ -9,14 +9,14 @@ namespace damo {
 enum class Disconnected { raise, zero, ignore };
 
 struct GradArgs {
-  Vars consider_constant = {};                       ///< not differentiated through
+  Vars consider_constant = {};                        ///< not differentiated through
   std::vector<std::pair<Var, Var>> known_grads = {};  ///< the cost's gradient where it is known already
   Disconnected disconnected_inputs = Disconnected::raise;
 };
 
-/// The gradient of a scalar cost with respect to each of `wrt`, as graph code with the same types. The cost is
-/// rewritten by the stabilizing rules first. Throws Error if the cost is not a float scalar, or if it does not
-/// depend on one of `wrt` (unless `disconnected_inputs` asks for zeros, or for empty Vars).
+/// The gradient of a scalar cost with respect to each of `wrt`, as graph code with the same types. The cost
+/// is rewritten by the stabilizing rules first. Throws Error if the cost is not a float scalar, or if it does
+/// not depend on one of `wrt` (unless `disconnected_inputs` asks for zeros, or for empty Vars).
 Vars grad(const Arg& cost, const Vars& wrt, const GradArgs& args = {});
 Var grad(const Arg& cost, const Var& wrt, const GradArgs& args = {});
 

@@ -30,7 +30,8 @@ struct CheckedIndex : OpOf<CheckedIndex> {
   Vars L_op(const Vars&, const Vars&, const Vars&) const override { return Vars(2); }
   bool has_integer_form() const override { return true; }
   std::int64_t integer(std::span<const std::int64_t> x) const override {
-    check(x[0] >= 0 && x[0] < x[1], "index {} is past the data: there are {} {}, counted from 0", x[0], x[1], what);
+    check(x[0] >= 0 && x[0] < x[1], "index {} is past the data: there are {} {}, counted from 0", x[0], x[1],
+          what);
     return x[0];
   }
   void perform(const Views& x, const Views& y) const override {
@@ -70,7 +71,8 @@ Var basic(const Var& x, const std::vector<Index>& index) {
   return apply(make_op(Subtensor(std::move(spec))), std::move(inputs));
 }
 
-/// Slices first; then the indexed axes are brought to the front, picked from, and their place is given to the result.
+/// Slices first; then the indexed axes are brought to the front, picked from, and their place is given to the
+/// result.
 Var advanced(const Var& x, const std::vector<Index>& index) {
   check(static_cast<int>(index.size()) <= x.ndim(), "{} indices for {} dimensions", index.size(), x.ndim());
   std::vector<Index> slices;
@@ -114,7 +116,8 @@ Var advanced(const Var& x, const std::vector<Index>& index) {
 
 std::vector<int> inverse(const std::vector<int>& pattern) {
   std::vector<int> back(pattern.size());
-  for (std::size_t i = 0; i < pattern.size(); ++i) back[static_cast<std::size_t>(pattern[i])] = static_cast<int>(i);
+  for (std::size_t i = 0; i < pattern.size(); ++i)
+    back[static_cast<std::size_t>(pattern[i])] = static_cast<int>(i);
   return back;
 }
 
@@ -123,7 +126,8 @@ Var with_basic_part(const Var& part, const Var& y, bool adds) {
   const Vars& from = part.node().inputs;
   Vars inputs{from[0], y};
   inputs.insert(inputs.end(), from.begin() + 1, from.end());
-  return apply(make_op(IncSubtensor(static_cast<const Subtensor&>(*part.node().op).spec, adds)), std::move(inputs));
+  return apply(make_op(IncSubtensor(static_cast<const Subtensor&>(*part.node().op).spec, adds)),
+               std::move(inputs));
 }
 
 /// The same for an advanced index: the way to the picked elements, and the way back.
@@ -154,11 +158,15 @@ Var with_part(const Arg& indexed, const Arg& value, bool adds) {
   const std::string name = adds ? "inc_subtensor" : "set_subtensor";
   const Var given = value.is_literal() ? value.var(part.dtype()) : value.var();
   return checking(name, {part, given}, [&] {
-    check(promote(part.dtype(), given.dtype()) == part.dtype(), "values of {} do not fit in {}", given.type(), part.type());
+    check(promote(part.dtype(), given.dtype()) == part.dtype(), "values of {} do not fit in {}", given.type(),
+          part.type());
     const Var y = cast(given, part.dtype());
-    const auto op_of = [](const Var& v) { return v.node().kind == Node::Kind::apply ? v.node().op.get() : nullptr; };
+    const auto op_of = [](const Var& v) {
+      return v.node().kind == Node::Kind::apply ? v.node().op.get() : nullptr;
+    };
     if (is_basic_index(part)) return with_basic_part(part, y, adds);
-    if (const auto* op = dynamic_cast<const AdvancedSubtensor*>(op_of(part)); op != nullptr && op->back.empty())
+    if (const auto* op = dynamic_cast<const AdvancedSubtensor*>(op_of(part));
+        op != nullptr && op->back.empty())
       return with_advanced_part(part, *op, y, adds);
     if (const auto pattern = dimshuffle_pattern(part)) {
       const Var& picked = part.node().inputs[0];
@@ -180,11 +188,14 @@ Var subtensor(const Arg& x, const std::vector<Index>& index) {
   if (!index.empty()) where = index.front().where;
   const Scope here(where);
   return checking("subtensor", {x.var()}, [&] {
-    return std::any_of(index.begin(), index.end(), is_array) ? advanced(x.var(), index) : basic(x.var(), index);
+    return std::any_of(index.begin(), index.end(), is_array) ? advanced(x.var(), index)
+                                                             : basic(x.var(), index);
   });
 }
 
-Var Var::operator[](const Index& index) const { return subtensor(Arg(*this, Here(index.where.file, index.where.line)), {index}); }
+Var Var::operator[](const Index& index) const {
+  return subtensor(Arg(*this, Here(index.where.file, index.where.line)), {index});
+}
 Var Var::operator[](std::initializer_list<Index> index) const {
   const std::vector<Index> list(index);
   const Where at = list.empty() ? Where{} : list.front().where;

@@ -22,8 +22,10 @@ struct Spec {
     std::string s;
     for (const Axis& a : axes) {
       if (!s.empty()) s += ", ";
-      if (!a.is_slice) s += "i";
-      else s += std::string(a.has_start ? "a" : "") + ":" + (a.has_stop ? "b" : "") + (a.has_step ? ":c" : "");
+      if (!a.is_slice)
+        s += "i";
+      else
+        s += std::string(a.has_start ? "a" : "") + ":" + (a.has_stop ? "b" : "") + (a.has_step ? ":c" : "");
     }
     return s;
   }
@@ -61,7 +63,9 @@ struct IncSubtensor : OpOf<IncSubtensor> {
   IncSubtensor(Spec s, bool a) : spec(std::move(s)), adds(a) {}
   bool operator==(const IncSubtensor&) const = default;
 
-  std::string name() const override { return std::string(adds ? "inc" : "set") + "_subtensor{" + spec.text() + "}"; }
+  std::string name() const override {
+    return std::string(adds ? "inc" : "set") + "_subtensor{" + spec.text() + "}";
+  }
   Types infer(const Types& x) const override;
   Vars L_op(const Vars& x, const Vars& y, const Vars& gy) const override;
   bool needs_value(int input) const override { return input > 1; }
@@ -71,8 +75,8 @@ struct IncSubtensor : OpOf<IncSubtensor> {
 
 /// y_p.. = x[i_p, j_p, ...]: elements, or rows, picked by arrays of integers (inputs: x, i, j, ...).
 ///
-/// Of x[:, i] and the like it is the middle step: slices were taken of x, and axes moved, before it, and axes are
-/// moved back behind it. It remembers, for set_subtensor.
+/// Of x[:, i] and the like it is the middle step: slices were taken of x, and axes moved, before it, and axes
+/// are moved back behind it. It remembers, for set_subtensor.
 struct AdvancedSubtensor : OpOf<AdvancedSubtensor> {
   bool sliced = false;
   std::vector<int> order;  ///< of the axes that were moved, if they were

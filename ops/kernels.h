@@ -17,8 +17,10 @@ using WriteTile = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>, Eigen::Aligned6
 template <class T, class R, class F, int arity>
 void array_kernel(void* y, const void* const* x, int n) {
   WriteTile<R> out(static_cast<R*>(y), n);
-  if constexpr (arity == 1) out = F()(ReadTile<T>(static_cast<const T*>(x[0]), n));
-  else out = F()(ReadTile<T>(static_cast<const T*>(x[0]), n), ReadTile<T>(static_cast<const T*>(x[1]), n));
+  if constexpr (arity == 1)
+    out = F()(ReadTile<T>(static_cast<const T*>(x[0]), n));
+  else
+    out = F()(ReadTile<T>(static_cast<const T*>(x[0]), n), ReadTile<T>(static_cast<const T*>(x[1]), n));
 }
 
 /// A predicate, on single elements.
@@ -84,7 +86,9 @@ OpPtr unary(std::string name, F f, Derivative derivative) {
   row->name = std::move(name);
   row->promote = Promote::floating;
   set_float_kernels<F, 1>(*row, f);
-  row->grad = [derivative](const Var& g, const Vars& x, const Var& y) { return Vars{derivative(g, x[0], y)}; };
+  row->grad = [derivative](const Var& g, const Vars& x, const Var& y) {
+    return Vars{derivative(g, x[0], y)};
+  };
   return make_op(Elemwise(row));
 }
 
@@ -98,7 +102,9 @@ OpPtr unary(std::string name, F f, I integers, Derivative derivative, std::strin
   row->symbol = std::move(symbol);
   set_float_kernels<F, 1>(*row, f);
   set_integer_kernels<I, 1>(*row, integers);
-  row->grad = [derivative](const Var& g, const Vars& x, const Var& y) { return Vars{derivative(g, x[0], y)}; };
+  row->grad = [derivative](const Var& g, const Vars& x, const Var& y) {
+    return Vars{derivative(g, x[0], y)};
+  };
   return make_op(Elemwise(row));
 }
 
@@ -114,7 +120,8 @@ OpPtr binary(ScalarOp settings, F f, I integers) {
 /// A comparison of floats and integers.
 template <class F, class I>
 OpPtr comparison(std::string name, std::string symbol, F f, I integers) {
-  auto row = std::make_shared<ScalarOp>(ScalarOp{.name = std::move(name), .symbol = std::move(symbol), .arity = 2});
+  auto row =
+      std::make_shared<ScalarOp>(ScalarOp{.name = std::move(name), .symbol = std::move(symbol), .arity = 2});
   set_predicate_kernels<F, 2>(*row, f);
   set_integer_kernels<I, 2>(*row, integers);
   return make_op(Elemwise(row));

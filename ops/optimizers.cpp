@@ -19,11 +19,13 @@ Updates sgd(const Arg& cost, const std::vector<Shared>& params, const Arg& learn
   const Scope here(cost);
   const Vars g = grad(cost, as_vars(params));
   Updates updates;
-  for (std::size_t i = 0; i < params.size(); ++i) updates.emplace_back(params[i], params[i] - learning_rate * g[i]);
+  for (std::size_t i = 0; i < params.size(); ++i)
+    updates.emplace_back(params[i], params[i] - learning_rate * g[i]);
   return updates;
 }
 
-Updates momentum(const Arg& cost, const std::vector<Shared>& params, const Arg& learning_rate, const Arg& momentum) {
+Updates momentum(const Arg& cost, const std::vector<Shared>& params, const Arg& learning_rate,
+                 const Arg& momentum) {
   const Scope here(cost);
   const Vars g = grad(cost, as_vars(params));
   Updates updates;
@@ -36,7 +38,8 @@ Updates momentum(const Arg& cost, const std::vector<Shared>& params, const Arg& 
   return updates;
 }
 
-Updates adam(const Arg& cost, const std::vector<Shared>& params, const Arg& learning_rate, const AdamArgs& args) {
+Updates adam(const Arg& cost, const std::vector<Shared>& params, const Arg& learning_rate,
+             const AdamArgs& args) {
   const Scope here(cost);
   const Vars g = grad(cost, as_vars(params));
   Updates updates;

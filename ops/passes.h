@@ -6,7 +6,8 @@ namespace damo {
 
 /// dimshuffle(dimshuffle(x)) as one, and none where nothing moves.
 Var join_dimshuffles(const Var& v);
-/// An elementwise operand that was stretched in memory, beside one that has the full shape: its value will do.
+/// An elementwise operand that was stretched in memory, beside one that has the full shape: its value will
+/// do.
 Var drop_alloc_beside_full_operand(const Var& v);
 /// f(leaf)[a:b] = f(leaf[a:b]) for elementwise f: labels cast from shared memory cost a slice.
 Var lift_slice(const Var& v);

@@ -55,7 +55,8 @@ struct Draw : OpOf<Draw> {
       check(!x[i].has_value || x[i].value >= 0, "a size cannot be {}", x[i].value);
       sample.shape.push_back(x[i].has_value ? x[i].value : -1);
     }
-    for (int i = 1; i < 3; ++i) check(x[static_cast<std::size_t>(i)].ndim() == 0, "the parameters of a draw are scalars");
+    for (int i = 1; i < 3; ++i)
+      check(x[static_cast<std::size_t>(i)].ndim() == 0, "the parameters of a draw are scalars");
     return {sample, x[0]};
   }
 
@@ -77,9 +78,12 @@ struct Draw : OpOf<Draw> {
       check(b >= 0, "the standard deviation must not be negative, not {}", b);
     }
     if (y[1].data != x[0].data) copy_into(y[1], x[0]);
-    if (generator == Generator::numpy) draw_numpy(*static_cast<MT19937State*>(y[1].data), a, b, y[0]);
-    else if (dtype == DType::float32 || x[2].dtype == DType::float32) draw_mrg<float>(y[1], a, b, y[0]);
-    else draw_mrg<double>(y[1], a, b, y[0]);
+    if (generator == Generator::numpy)
+      draw_numpy(*static_cast<MT19937State*>(y[1].data), a, b, y[0]);
+    else if (dtype == DType::float32 || x[2].dtype == DType::float32)
+      draw_mrg<float>(y[1], a, b, y[0]);
+    else
+      draw_mrg<double>(y[1], a, b, y[0]);
   }
 
   void draw_numpy(MT19937State& state, double a, double b, const View& y) const {
@@ -107,14 +111,19 @@ struct Draw : OpOf<Draw> {
     const std::int64_t n = y.size(), n_rows = state.shape[0];
     thread_local std::vector<T> u;
     u.resize(static_cast<std::size_t>(mrg_normal_room(n)));
-    if (law == Law::normal) mrg_normal(rows, n_rows, u.data(), n);
-    else mrg_uniform(rows, n_rows, u.data(), n);
+    if (law == Law::normal)
+      mrg_normal(rows, n_rows, u.data(), n);
+    else
+      mrg_uniform(rows, n_rows, u.data(), n);
     const T p = static_cast<T>(a), q = static_cast<T>(b);
     for (std::int64_t i = 0; i < n; ++i) {
       T& v = u[static_cast<std::size_t>(i)];
-      if (law == Law::binomial) v = v < q ? T(1) : T(0);
-      else if (law == Law::uniform) v = v * (q - p) + p;
-      else v = p + q * v;
+      if (law == Law::binomial)
+        v = v < q ? T(1) : T(0);
+      else if (law == Law::uniform)
+        v = v * (q - p) + p;
+      else
+        v = p + q * v;
     }
     copy_into(y, View{dtype_of<T>(), y.shape, row_major(y.shape), u.data()});
   }
@@ -128,13 +137,16 @@ Var draw(const Draw& op, const Shared& state, const Arg& a, const Arg& b, const 
   if (op.law != Law::binomial && !inputs[1].type().is_float()) inputs[1] = cast(inputs[1], floatX());
   for (const Arg& s : size) {
     const Var n = s.is_literal() ? s.var(DType::int64) : s.var();
-    check(n.ndim() == 0 && !n.type().is_float(), "{}: a size is an integer scalar, not {}", op.name(), n.type());
+    check(n.ndim() == 0 && !n.type().is_float(), "{}: a size is an integer scalar, not {}", op.name(),
+          n.type());
     inputs.push_back(cast(n, DType::int64));
   }
   return apply_all(make_op(op), std::move(inputs))[0];
 }
 
-void check_float(DType dtype, const char* law) { check(is_float(dtype), "{}: the dtype is a float, not {}", law, dtype); }
+void check_float(DType dtype, const char* law) {
+  check(is_float(dtype), "{}: the dtype is a float, not {}", law, dtype);
+}
 
 /// The size if it is all literals.
 std::optional<Sizes> literal_size(const Args& size) {
@@ -202,18 +214,22 @@ Var MRG_RandomStreams::binomial(const BinomialArgs& args, Here at) {
   const Scope here(at);
   const Var n = args.n.var();
   check(n.type().has_value && n.type().value == 1, "MRG_RandomStreams::binomial draws with n = 1 only");
-  return draw(Draw(Law::binomial, Generator::mrg, args.dtype), next_state(args.size, true), args.n, args.p, args.size);
+  return draw(Draw(Law::binomial, Generator::mrg, args.dtype), next_state(args.size, true), args.n, args.p,
+              args.size);
 }
 Var MRG_RandomStreams::uniform(const UniformArgs& args, Here at) {
   const Scope here(at);
   check_float(args.dtype, "uniform");
-  return draw(Draw(Law::uniform, Generator::mrg, args.dtype), next_state(args.size, true), args.low, args.high, args.size);
+  return draw(Draw(Law::uniform, Generator::mrg, args.dtype), next_state(args.size, true), args.low,
+              args.high, args.size);
 }
-// Theano's normal asks for a number of uniforms that it computes in the graph: its size is never known beforehand.
+// Theano's normal asks for a number of uniforms that it computes in the graph: its size is never known
+// beforehand.
 Var MRG_RandomStreams::normal(const NormalArgs& args, Here at) {
   const Scope here(at);
   check_float(args.dtype, "normal");
-  return draw(Draw(Law::normal, Generator::mrg, args.dtype), next_state(args.size, false), args.avg, args.std, args.size);
+  return draw(Draw(Law::normal, Generator::mrg, args.dtype), next_state(args.size, false), args.avg, args.std,
+              args.size);
 }
 
 }  // namespace damo

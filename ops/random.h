@@ -5,8 +5,8 @@
 
 #include "core/shared.h"
 
-/// Random variables of a graph. Each owns a stream of numbers; a function that uses one advances its stream once
-/// per call.
+/// Random variables of a graph. Each owns a stream of numbers; a function that uses one advances its stream
+/// once per call.
 namespace damo {
 
 class RandomState;
@@ -64,7 +64,7 @@ class RandomStreams : public Streams {
 /// MRG31k3p (theano.sandbox.rng_mrg): substreams 2^72 apart, variables 2^134 apart; only binomial with n = 1.
 class MRG_RandomStreams : public Streams {
  public:
-  explicit MRG_RandomStreams(std::int64_t seed);              ///< the six words of the seed are equal
+  explicit MRG_RandomStreams(std::int64_t seed);  ///< the six words of the seed are equal
   explicit MRG_RandomStreams(const std::vector<std::int64_t>& words);  ///< six words
   ~MRG_RandomStreams() override;
   Var binomial(const BinomialArgs& args, Here at = {}) override;

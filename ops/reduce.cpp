@@ -18,7 +18,8 @@ std::vector<int> Axes::of(int ndim) const {
   }
   for (const int a : *axes_) axes.push_back(checked_axis(a, ndim));
   std::sort(axes.begin(), axes.end());
-  for (std::size_t i = 1; i < axes.size(); ++i) check(axes[i] != axes[i - 1], "axis {} stands twice", axes[i]);
+  for (std::size_t i = 1; i < axes.size(); ++i)
+    check(axes[i] != axes[i - 1], "axis {} stands twice", axes[i]);
   return axes;
 }
 
@@ -52,7 +53,8 @@ struct Split {
 
 /// Calls f(offset) for every index over `sizes` but the last axis.
 template <class F>
-void for_outer(int n, const std::array<std::int64_t, max_rank>& sizes, const std::array<std::int64_t, max_rank>& strides, F f) {
+void for_outer(int n, const std::array<std::int64_t, max_rank>& sizes,
+               const std::array<std::int64_t, max_rank>& strides, F f) {
   std::array<std::int64_t, max_rank> index{};
   std::int64_t offset = 0;
   while (true) {
@@ -71,38 +73,78 @@ void for_outer(int n, const std::array<std::int64_t, max_rank>& sizes, const std
 
 // One reduction each: the accumulator's type, its start, one step. Sums of floats accumulate in float64.
 struct Sum {
-  template <class T> using Acc = std::conditional_t<std::is_floating_point_v<T>, double, std::uint64_t>;
-  template <class T> static Acc<T> start() { return 0; }
-  template <class A, class T> static void step(A& a, T v) { a += static_cast<A>(v); }
+  template <class T>
+  using Acc = std::conditional_t<std::is_floating_point_v<T>, double, std::uint64_t>;
+  template <class T>
+  static Acc<T> start() {
+    return 0;
+  }
+  template <class A, class T>
+  static void step(A& a, T v) {
+    a += static_cast<A>(v);
+  }
 };
 struct Prod {
-  template <class T> using Acc = Sum::Acc<T>;
-  template <class T> static Acc<T> start() { return 1; }
-  template <class A, class T> static void step(A& a, T v) { a *= static_cast<A>(v); }
+  template <class T>
+  using Acc = Sum::Acc<T>;
+  template <class T>
+  static Acc<T> start() {
+    return 1;
+  }
+  template <class A, class T>
+  static void step(A& a, T v) {
+    a *= static_cast<A>(v);
+  }
 };
 struct Max {
-  template <class T> using Acc = T;
-  template <class T> static T start() {
-    return std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
+  template <class T>
+  using Acc = T;
+  template <class T>
+  static T start() {
+    return std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
+                                                : std::numeric_limits<T>::lowest();
   }
-  template <class T> static void step(T& a, T v) { if (v > a || v != v) a = v; }
+  template <class T>
+  static void step(T& a, T v) {
+    if (v > a || v != v) a = v;
+  }
 };
 struct Min {
-  template <class T> using Acc = T;
-  template <class T> static T start() {
-    return std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
+  template <class T>
+  using Acc = T;
+  template <class T>
+  static T start() {
+    return std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity()
+                                                : std::numeric_limits<T>::max();
   }
-  template <class T> static void step(T& a, T v) { if (v < a || v != v) a = v; }
+  template <class T>
+  static void step(T& a, T v) {
+    if (v < a || v != v) a = v;
+  }
 };
 struct Any {
-  template <class T> using Acc = bool;
-  template <class T> static bool start() { return false; }
-  template <class T> static void step(bool& a, T v) { a |= v != T{}; }
+  template <class T>
+  using Acc = bool;
+  template <class T>
+  static bool start() {
+    return false;
+  }
+  template <class T>
+  static void step(bool& a, T v) {
+    a |= v != T{};
+  }
 };
 struct All {
-  template <class T> using Acc = bool;
-  template <class T> static bool start() { return true; }
-  template <class T> static void step(bool& a, T v) { a &= v != T{}; }
+  template <class T>
+  using Acc = bool;
+  template <class T>
+  static bool start() {
+    return true;
+  }
+  template <class T>
+  static void step(bool& a, T v) {
+    a &= v != T{};
+  }
 };
 
 template <class R, class T, class Out>
@@ -224,8 +266,10 @@ struct Reduce : OpOf<Reduce> {
 
   Types infer(const Types& x) const override {
     Type y(x[0].dtype, {});
-    if (kind == Kind::any || kind == Kind::all) y.dtype = DType::bool_;
-    else if ((kind == Kind::sum || kind == Kind::prod) && !x[0].is_float()) y.dtype = DType::int64;
+    if (kind == Kind::any || kind == Kind::all)
+      y.dtype = DType::bool_;
+    else if ((kind == Kind::sum || kind == Kind::prod) && !x[0].is_float())
+      y.dtype = DType::int64;
     for (int i = 0; i < x[0].ndim(); ++i) {
       if ((mask >> i & 1U) == 0) {
         if (x[0].stretches(i)) y.stretch |= 1U << y.ndim();
@@ -255,7 +299,8 @@ struct Reduce : OpOf<Reduce> {
     const Var is_zero = eq(x, 0);
     const Var safe = switch_(is_zero, 1, x);
     const Var p = with_axes(apply(make_op(*this), Vars{safe}), mask, ndim);
-    const Var zeros_count = with_axes(apply(make_op(Reduce(Kind::sum, mask, ndim)), Vars{is_zero}), mask, ndim);
+    const Var zeros_count =
+        with_axes(apply(make_op(Reduce(Kind::sum, mask, ndim)), Vars{is_zero}), mask, ndim);
     return g * switch_(eq(zeros_count, 0), p / safe, switch_(mul(eq(zeros_count, 1), is_zero), p, 0));
   }
 

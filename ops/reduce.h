@@ -37,8 +37,8 @@ Var max(const Arg& x, const ReduceArgs& args = {});
 Var min(const Arg& x, const ReduceArgs& args = {});
 Var any(const Arg& x, const ReduceArgs& args = {});
 Var all(const Arg& x, const ReduceArgs& args = {});
-/// int64 position of the largest element along one axis, or in the flattened array if none is given; the first
-/// of equals wins. An empty axis is an Error.
+/// int64 position of the largest element along one axis, or in the flattened array if none is given; the
+/// first of equals wins. An empty axis is an Error.
 Var argmax(const Arg& x, const ReduceArgs& args = {});
 Var argmin(const Arg& x, const ReduceArgs& args = {});
 

@@ -9,6 +9,7 @@ const std::vector<Rule>& stabilizing_rules() {
   static const std::vector<Rule> rules = [] {
     const Var x = wild("x");
     constexpr auto finite = Rule::Kind::finite;
+    // clang-format off
     return std::vector<Rule>{
         rule("log_softmax",     log(softmax(x)),       log_softmax(x), finite),
         rule("log_sigmoid",     log(sigmoid(x)),       -softplus(-x),  finite),
@@ -21,6 +22,7 @@ const std::vector<Rule>& stabilizing_rules() {
         rule("log_1p",          log(1 + x),            log1p(x)),
         rule("log_exp",         log(exp(x)),           x,              finite),
     };
+    // clang-format on
   }();
   return rules;
 }
@@ -28,6 +30,7 @@ const std::vector<Rule>& stabilizing_rules() {
 const Rewrites& default_rewrites() {
   static const Rewrites phases = [] {
     const Var x = wild("x"), y = wild("y");
+    // clang-format off
     const std::vector<Rule> simplify = {
         rule("constant",      [](const Var& v) { return fold_constant(v); }),
         rule("add_0",         x + 0,              x),
@@ -45,6 +48,7 @@ const Rewrites& default_rewrites() {
         rule("unused_alloc",  drop_alloc_beside_full_operand),
         rule("slice_lift",    lift_slice),
     };
+    // clang-format on
     return Rewrites{
         {"stabilize", stabilizing_rules(), {}},
         {"simplify", simplify, {{"transpose_dot", transpose_operands}}},

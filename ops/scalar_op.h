@@ -6,15 +6,16 @@
 
 #include "core/op.h"
 
-/// For authors of elementwise operations: a table whose rows are functions, value and derivative side by side.
+/// For authors of elementwise operations: a table whose rows are functions, value and derivative side by
+/// side.
 namespace damo {
 
 /// n elements, a multiple of tile_lanes, at addresses that are multiples of 64 bytes; y may be one of x.
 using TileKernel = void (*)(void* y, const void* const* x, int n);
 
-inline constexpr int tile_lanes = 16;   ///< every kernel call covers whole packets, so that no element is computed
-                                        ///< by other code because of where it stands
-inline constexpr int tile_size = 512;   ///< elements at a time: a few tiles fit the first-level cache
+inline constexpr int tile_lanes = 16;  ///< every kernel call covers whole packets, so that no element is
+                                       ///< computed by other code because of where it stands
+inline constexpr int tile_size = 512;  ///< elements at a time: a few tiles fit the first-level cache
 inline constexpr int max_arity = 3;
 
 /// How the dtypes of the operands become one.

@@ -263,8 +263,8 @@ struct Join : OpOf<Join> {
       y.stretch &= t.stretch | 1U << axis;
       for (int i = 0; i < y.ndim(); ++i) {
         if (i == axis) continue;
-        check(y.shape[i] < 0 || t.shape[i] < 0 || y.shape[i] == t.shape[i], "the sizes of axis {} differ, {} and {}", i,
-              y.shape[i], t.shape[i]);
+        check(y.shape[i] < 0 || t.shape[i] < 0 || y.shape[i] == t.shape[i],
+              "the sizes of axis {} differ, {} and {}", i, y.shape[i], t.shape[i]);
         y.shape[i] = std::max(y.shape[i], t.shape[i]);
       }
       const std::int64_t n = t.shape[axis];
@@ -306,9 +306,11 @@ Var dimshuffle(const Arg& arg, const std::vector<int>& pattern) {
   bool same_order = static_cast<int>(pattern.size()) == x.ndim();
   for (std::size_t i = 0; i < pattern.size(); ++i) {
     const int p = pattern[i] == 'x' ? -1 : pattern[i];
-    const bool fits = p == -1 || (p >= 0 && p < x.ndim() && std::find(axes.begin(), axes.end(), p) == axes.end());
+    const bool fits =
+        p == -1 || (p >= 0 && p < x.ndim() && std::find(axes.begin(), axes.end(), p) == axes.end());
     if (!fits)
-      throw completed(DimShuffle(pattern, x.ndim()).name(), {x}, Error(fmt::format("axis {} does not exist, or stands twice", p)));
+      throw completed(DimShuffle(pattern, x.ndim()).name(), {x},
+                      Error(fmt::format("axis {} does not exist, or stands twice", p)));
     same_order = same_order && p == static_cast<int>(i);
     axes.push_back(p);
   }
@@ -339,8 +341,10 @@ Var flatten(const Arg& arg, int ndim) {
   for (int i = 0; i + 1 < ndim; ++i) sizes.emplace_back(shape(x, i));
   Var rest;
   for (int i = ndim - 1; i < x.ndim(); ++i) rest = rest.is_set() ? rest * shape(x, i) : shape(x, i);
-  if (rest.is_set()) sizes.emplace_back(rest);
-  else sizes.emplace_back(1);
+  if (rest.is_set())
+    sizes.emplace_back(rest);
+  else
+    sizes.emplace_back(1);
   return reshape(x, sizes);
 }
 
@@ -395,8 +399,9 @@ Var arange(const Arg& stop) { return arange(Arg(0, Here(stop.where.file, stop.wh
 
 Var arange(const Arg& start, const Arg& stop, const Arg& step) {
   const Scope here(stop);
-  return checking("arange", {start.var(), stop.var(), step.var()},
-                  [&] { return apply(make_op(Arange()), Vars{size_var(start), size_var(stop), size_var(step)}); });
+  return checking("arange", {start.var(), stop.var(), step.var()}, [&] {
+    return apply(make_op(Arange()), Vars{size_var(start), size_var(stop), size_var(step)});
+  });
 }
 
 Var join(int axis, const Args& parts) {
@@ -433,7 +438,8 @@ Var addbroadcast(const Arg& arg, const std::vector<int>& axes) {
   const Scope here(arg);
   const Var x = arg.var();
   std::uint32_t mask = x.type().stretch;
-  for (const int a : axes) mask |= 1U << checking("addbroadcast", {x}, [&] { return checked_axis(a, x.ndim()); });
+  for (const int a : axes)
+    mask |= 1U << checking("addbroadcast", {x}, [&] { return checked_axis(a, x.ndim()); });
   return mask == x.type().stretch ? x : apply(make_op(Restretch(mask)), Vars{x});
 }
 
@@ -441,13 +447,18 @@ Var unbroadcast(const Arg& arg, const std::vector<int>& axes) {
   const Scope here(arg);
   const Var x = arg.var();
   std::uint32_t mask = x.type().stretch;
-  for (const int a : axes) mask &= ~(1U << checking("unbroadcast", {x}, [&] { return checked_axis(a, x.ndim()); }));
+  for (const int a : axes)
+    mask &= ~(1U << checking("unbroadcast", {x}, [&] { return checked_axis(a, x.ndim()); }));
   return mask == x.type().stretch ? x : apply(make_op(Restretch(mask)), Vars{x});
 }
 
 Var Var::T(Here at) const { return transpose(Arg(*this, at)); }
-Var Var::dimshuffle(const std::vector<int>& pattern, Here at) const { return damo::dimshuffle(Arg(*this, at), pattern); }
-Var Var::reshape(const std::vector<Arg>& sizes, Here at) const { return damo::reshape(Arg(*this, at), sizes); }
+Var Var::dimshuffle(const std::vector<int>& pattern, Here at) const {
+  return damo::dimshuffle(Arg(*this, at), pattern);
+}
+Var Var::reshape(const std::vector<Arg>& sizes, Here at) const {
+  return damo::reshape(Arg(*this, at), sizes);
+}
 Var Var::flatten(int ndim, Here at) const { return damo::flatten(Arg(*this, at), ndim); }
 Var Var::shape(Here at) const { return damo::shape(Arg(*this, at)); }
 Var Var::shape(int axis, Here at) const { return damo::shape(Arg(*this, at), axis); }

@@ -19,7 +19,9 @@ Var join_dimshuffles(const Var& v) {
   const auto inner = dimshuffle_pattern(x);
   if (!inner) return {};
   std::vector<int> joined;
-  for (const int p : *outer) joined.push_back(p < 0 || (*inner)[static_cast<std::size_t>(p)] < 0 ? 'x' : (*inner)[static_cast<std::size_t>(p)]);
+  for (const int p : *outer)
+    joined.push_back(
+        p < 0 || (*inner)[static_cast<std::size_t>(p)] < 0 ? 'x' : (*inner)[static_cast<std::size_t>(p)]);
   return dimshuffle(x.node().inputs[0], joined);
 }
 
@@ -43,7 +45,8 @@ namespace {
 bool is_shallow(const Var& v, int depth = 3) {
   if (v.node().kind != Node::Kind::apply) return true;
   if (depth == 0 || scalar_op(v) == nullptr) return false;
-  return std::all_of(v.node().inputs.begin(), v.node().inputs.end(), [&](const Var& x) { return is_shallow(x, depth - 1); });
+  return std::all_of(v.node().inputs.begin(), v.node().inputs.end(),
+                     [&](const Var& x) { return is_shallow(x, depth - 1); });
 }
 
 }  // namespace
@@ -86,7 +89,8 @@ struct Term {
 
 Var scaled(const Var& coefficient, const Var& by) { return coefficient.is_set() ? coefficient * by : by; }
 
-/// v as a sum of terms, looking through sums, differences and scalar factors that nothing else reads (`inner`).
+/// v as a sum of terms, looking through sums, differences and scalar factors that nothing else reads
+/// (`inner`).
 std::vector<Term> linear_combination(const Var& v, const VarMap<int>& uses, Vars& inner) {
   std::vector<Term> terms, stack{{Var(), false, v}};
   while (!stack.empty()) {
@@ -147,8 +151,10 @@ Var accumulated(const Var& v, const std::vector<Term>& terms, const VarMap<int>&
   for (const Term& t : terms) {
     if (is_product(t, uses)) continue;
     const Var part = t.coefficient.is_set() ? t.coefficient * now(t.value) : now(t.value);
-    if (!base.is_set()) base = t.negative ? -part : part;
-    else base = t.negative ? base - part : base + part;
+    if (!base.is_set())
+      base = t.negative ? -part : part;
+    else
+      base = t.negative ? base - part : base + part;
   }
   for (const Term& t : terms) {
     if (!is_product(t, uses)) continue;
@@ -170,11 +176,14 @@ Vars accumulate_products(const Vars& outputs, Trace& trace) {
   for (auto at = order.rbegin(); at != order.rend(); ++at) {
     const Var v(*at);
     const ScalarOp* f = scalar_op(v);
-    if (f == nullptr || (f->name != "add" && f->name != "sub") || v.ndim() != 2 || !v.type().is_float() || taken.contains(v)) continue;
+    if (f == nullptr || (f->name != "add" && f->name != "sub") || v.ndim() != 2 || !v.type().is_float() ||
+        taken.contains(v))
+      continue;
     Vars inner;
     std::vector<Term> terms = linear_combination(v, uses, inner);
     const auto product = [&](const Term& t) { return is_product(t, uses); };
-    if (std::none_of(terms.begin(), terms.end(), product) || std::all_of(terms.begin(), terms.end(), product)) continue;
+    if (std::none_of(terms.begin(), terms.end(), product) || std::all_of(terms.begin(), terms.end(), product))
+      continue;
     for (const Var& i : inner) taken.emplace(i, true);
     combinations.emplace(v, std::move(terms));
   }

@@ -29,7 +29,8 @@ class Rows {
   double read(const T* x, std::int64_t step) {
     T largest = n_ > 0 ? x[0] : T(0);
     for (std::int64_t i = 1; i < n_; ++i) largest = std::max(largest, x[i * step]);
-    for (std::int64_t i = 0; i < n_; ++i) shifted_[i] = x[i * step] - largest;  // the largest term is exp(0) = 1
+    for (std::int64_t i = 0; i < n_; ++i)
+      shifted_[i] = x[i * step] - largest;  // the largest term is exp(0) = 1
     exp_.head(padded_) = shifted_.head(padded_).exp();
     double sum = 0;
     for (std::int64_t i = 0; i < n_; ++i) sum += static_cast<double>(exp_[i]);
@@ -86,8 +87,10 @@ struct Softmax : OpOf<Softmax> {
   bool overwrites(int, int) const override { return true; }
 
   void perform(const Views& x, const Views& y) const override {
-    if (x[0].dtype == DType::float32) run<float>(x[0], y[0]);
-    else run<double>(x[0], y[0]);
+    if (x[0].dtype == DType::float32)
+      run<float>(x[0], y[0]);
+    else
+      run<double>(x[0], y[0]);
   }
 
   template <class T>
@@ -96,7 +99,8 @@ struct Softmax : OpOf<Softmax> {
     Rows<T> rows(n);
     for_rows<T>(x, y, [&](const T* in, std::int64_t step, T* out) {
       const double total = rows.read(in, step);
-      for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(static_cast<double>(rows.exponential()[i]) / total);
+      for (std::int64_t i = 0; i < n; ++i)
+        out[i] = static_cast<T>(static_cast<double>(rows.exponential()[i]) / total);
     });
   }
 };
@@ -114,8 +118,10 @@ struct LogSoftmax : OpOf<LogSoftmax> {
   bool overwrites(int, int) const override { return true; }
 
   void perform(const Views& x, const Views& y) const override {
-    if (x[0].dtype == DType::float32) run<float>(x[0], y[0]);
-    else run<double>(x[0], y[0]);
+    if (x[0].dtype == DType::float32)
+      run<float>(x[0], y[0]);
+    else
+      run<double>(x[0], y[0]);
   }
 
   template <class T>
@@ -124,7 +130,8 @@ struct LogSoftmax : OpOf<LogSoftmax> {
     Rows<T> rows(n);
     for_rows<T>(x, y, [&](const T* in, std::int64_t step, T* out) {
       const double log_total = std::log(rows.read(in, step));
-      for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(static_cast<double>(rows.shifted()[i]) - log_total);
+      for (std::int64_t i = 0; i < n; ++i)
+        out[i] = static_cast<T>(static_cast<double>(rows.shifted()[i]) - log_total);
     });
   }
 };

@@ -13,7 +13,8 @@ struct Bounds {
 };
 
 /// a:b:c over n elements, by Python's rules.
-Bounds python_slice(std::optional<std::int64_t> start, std::optional<std::int64_t> stop, std::int64_t step, std::int64_t n) {
+Bounds python_slice(std::optional<std::int64_t> start, std::optional<std::int64_t> stop, std::int64_t step,
+                    std::int64_t n) {
   check(step != 0, "the step of a slice is 0");
   const auto clamp = [&](std::int64_t i) {
     if (i < 0) i += n;
@@ -29,7 +30,8 @@ Bounds python_slice(std::optional<std::int64_t> start, std::optional<std::int64_
 /// The type of x[spec], from what is known of the bounds x[first], x[first + 1], ...
 Type indexed_type(const Spec& spec, const Types& x, std::size_t first) {
   const Type& base = x[0];
-  check(static_cast<int>(spec.axes.size()) <= base.ndim(), "{} indices for {} dimensions", spec.axes.size(), base.ndim());
+  check(static_cast<int>(spec.axes.size()) <= base.ndim(), "{} indices for {} dimensions", spec.axes.size(),
+        base.ndim());
   Type y(base.dtype, {});
   std::size_t next = first;
   for (int axis = 0; axis < base.ndim(); ++axis) {
@@ -138,7 +140,8 @@ void put(const View& part, const View& y, bool adds) {
 }
 
 void check_fits(const Type& y, const Type& part) {
-  check(y.ndim() <= part.ndim(), "the new values have {} dimensions, the indexed part has {}", y.ndim(), part.ndim());
+  check(y.ndim() <= part.ndim(), "the new values have {} dimensions, the indexed part has {}", y.ndim(),
+        part.ndim());
   for (int i = 0; i < y.ndim(); ++i) {
     const std::int64_t from = y.shape[i], to = part.shape[i + part.ndim() - y.ndim()];
     if (y.stretches(i) || from < 0 || to < 0) continue;

@@ -33,7 +33,8 @@ void gather(void* to, const void* from, std::int64_t stride, std::int64_t n) {
     std::fill(y, y + end, *x);
     return;
   }
-  if (stride == 1) std::memcpy(y, x, static_cast<std::size_t>(n) * sizeof(T));
+  if (stride == 1)
+    std::memcpy(y, x, static_cast<std::size_t>(n) * sizeof(T));
   else
     for (std::int64_t i = 0; i < n; ++i) y[i] = x[i * stride];
   // Padding repeats a real element, so that it can neither trap nor slow the kernel down.
@@ -72,7 +73,8 @@ Nest make_nest(const Views& x, const View& y) {
     }
     const std::size_t at = joins ? r - 1 : r;
     nest.shape[at] = joins ? nest.shape[at] * y.shape[axis] : y.shape[axis];
-    for (int i = 0; i < x.size(); ++i) nest.strides[static_cast<std::size_t>(i)][at] = step[static_cast<std::size_t>(i)];
+    for (int i = 0; i < x.size(); ++i)
+      nest.strides[static_cast<std::size_t>(i)][at] = step[static_cast<std::size_t>(i)];
     if (!joins) ++nest.rank;
   }
   return nest;
@@ -105,7 +107,8 @@ void run_tiles(const TileProgram& program, const Views& x, const Views& y) {
     bytes[k] = size_of(x[i].dtype);
     inner_stride[k] = nest.rank == 0 ? 0 : nest.strides[k][inner_axis];
     constant[k] = true;
-    for (int axis = 0; axis < nest.rank; ++axis) constant[k] = constant[k] && nest.strides[k][static_cast<std::size_t>(axis)] == 0;
+    for (int axis = 0; axis < nest.rank; ++axis)
+      constant[k] = constant[k] && nest.strides[k][static_cast<std::size_t>(axis)] == 0;
     if (!constant[k]) continue;
     gather(&reg[i], x[i].data, 0, std::min<std::int64_t>(padded(inner), tile_size), bytes[k]);
     in[k] = &reg[i];
@@ -152,11 +155,13 @@ void run_tiles(const TileProgram& program, const Views& x, const Views& y) {
     }
     for (int axis = nest.rank - 2; axis >= 0; --axis) {
       const auto a = static_cast<std::size_t>(axis);
-      for (int i = 0; i < n_in; ++i) row_offset[static_cast<std::size_t>(i)] += nest.strides[static_cast<std::size_t>(i)][a];
+      for (int i = 0; i < n_in; ++i)
+        row_offset[static_cast<std::size_t>(i)] += nest.strides[static_cast<std::size_t>(i)][a];
       if (++index[a] < nest.shape[a]) break;
       index[a] = 0;
       for (int i = 0; i < n_in; ++i)
-        row_offset[static_cast<std::size_t>(i)] -= nest.strides[static_cast<std::size_t>(i)][a] * nest.shape[a];
+        row_offset[static_cast<std::size_t>(i)] -=
+            nest.strides[static_cast<std::size_t>(i)][a] * nest.shape[a];
     }
   }
 }

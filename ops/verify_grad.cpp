@@ -23,23 +23,29 @@ std::vector<In> as_inputs(const Vars& x) { return {x.begin(), x.end()}; }
 
 }  // namespace
 
-void verify_grad(const std::function<Var(const Vars&)>& f, const std::vector<Tensor>& points, const VerifyGradArgs& args) {
+void verify_grad(const std::function<Var(const Vars&)>& f, const std::vector<Tensor>& points,
+                 const VerifyGradArgs& args) {
   check(!points.empty(), "verify_grad: there are no points");
   const DType dtype = points[0].dtype();
   std::vector<Tensor> exact, given;
   for (const Tensor& p : points) {
-    check(is_float(p.dtype()) && p.dtype() == dtype, "verify_grad: the points are floats of one dtype, not {} and {}", dtype, p.dtype());
+    check(is_float(p.dtype()) && p.dtype() == dtype,
+          "verify_grad: the points are floats of one dtype, not {} and {}", dtype, p.dtype());
     exact.push_back(p.astype(DType::float64).copy());
     given.push_back(p.copy());
   }
 
   const Vars x = variables_like(points, DType::float64);
   const Var y = f(x);
-  const Function value = function({.inputs = as_inputs(x), .outputs = y, .name = "verify_grad", .on_unused_input = OnUnusedInput::ignore});
+  const Function value = function({.inputs = as_inputs(x),
+                                   .outputs = y,
+                                   .name = "verify_grad",
+                                   .on_unused_input = OnUnusedInput::ignore});
   const Tensor at = value.call(exact.data(), exact.size());
   const Tensor r = RandomState(std::int64_t{args.seed}).uniform(0.5, 1.5, at.shape(), DType::float64);
   const auto projected = [&] {
-    const std::vector<double> v = Tensor(value.call(exact.data(), exact.size())).to_vector<double>(), w = r.to_vector<double>();
+    const std::vector<double> v = Tensor(value.call(exact.data(), exact.size())).to_vector<double>(),
+                              w = r.to_vector<double>();
     double s = 0;
     for (std::size_t i = 0; i < v.size(); ++i) s += v[i] * w[i];
     return s;
@@ -48,13 +54,16 @@ void verify_grad(const std::function<Var(const Vars&)>& f, const std::vector<Ten
   const Vars p = variables_like(points, dtype);
   const Var fp = f(p);
   const Vars g = grad(sum(fp * r.astype(fp.dtype())), p, {.disconnected_inputs = Disconnected::zero});
-  const Function gradient = function({.inputs = as_inputs(p), .outputs = g, .name = "verify_grad", .on_unused_input = OnUnusedInput::ignore});
+  const Function gradient = function({.inputs = as_inputs(p),
+                                      .outputs = g,
+                                      .name = "verify_grad",
+                                      .on_unused_input = OnUnusedInput::ignore});
   const Values symbolic = gradient.call(given.data(), given.size());
 
   const double tolerance = args.tolerance > 0 ? args.tolerance : dtype == DType::float64 ? 1e-6 : 1e-4;
   for (std::size_t k = 0; k < points.size(); ++k) {
-    check(symbolic[k].shape() == points[k].shape(), "verify_grad: the gradient of x{} has shape {}, not {}", k,
-          symbolic[k].shape(), points[k].shape());
+    check(symbolic[k].shape() == points[k].shape(), "verify_grad: the gradient of x{} has shape {}, not {}",
+          k, symbolic[k].shape(), points[k].shape());
     const std::vector<double> have = symbolic[k].to_vector<double>();
     for (std::size_t i = 0; i < have.size(); ++i) {
       double& element = exact[k].span<double>()[i];
@@ -69,7 +78,8 @@ void verify_grad(const std::function<Var(const Vars&)>& f, const std::vector<Ten
       const double relative = error / std::max(std::abs(have[i]), std::abs(want));
       // Negated, so that NaN fails.
       check(!(error > tolerance && !(relative <= tolerance)) && !std::isnan(have[i]),
-            "verify_grad: the gradient with respect to x{}, element {}, is {}, but differences give {}", k, i, have[i], want);
+            "verify_grad: the gradient with respect to x{}, element {}, is {}, but differences give {}", k, i,
+            have[i], want);
     }
   }
 }

@@ -98,30 +98,14 @@ Array read(const Tensor& t) {
     for (int axis = 0; axis < index.size(); ++axis) offset += index[axis] * t.strides()[axis];
     const char* p = static_cast<const char*>(t.data()) + offset * size_of(t.dtype());
     switch (t.dtype()) {
-      case DType::bool_:
-        a.whole[i] = load<bool>(p) ? 1 : 0;
-        break;
-      case DType::int8:
-        a.whole[i] = load<std::int8_t>(p);
-        break;
-      case DType::int16:
-        a.whole[i] = load<std::int16_t>(p);
-        break;
-      case DType::int32:
-        a.whole[i] = load<std::int32_t>(p);
-        break;
-      case DType::int64:
-        a.whole[i] = load<std::int64_t>(p);
-        break;
-      case DType::uint8:
-        a.whole[i] = load<std::uint8_t>(p);
-        break;
-      case DType::float32:
-        a.real[i] = static_cast<double>(load<float>(p));
-        break;
-      case DType::float64:
-        a.real[i] = load<double>(p);
-        break;
+      case DType::bool_: a.whole[i] = load<bool>(p) ? 1 : 0; break;
+      case DType::int8: a.whole[i] = load<std::int8_t>(p); break;
+      case DType::int16: a.whole[i] = load<std::int16_t>(p); break;
+      case DType::int32: a.whole[i] = load<std::int32_t>(p); break;
+      case DType::int64: a.whole[i] = load<std::int64_t>(p); break;
+      case DType::uint8: a.whole[i] = load<std::uint8_t>(p); break;
+      case DType::float32: a.real[i] = static_cast<double>(load<float>(p)); break;
+      case DType::float64: a.real[i] = load<double>(p); break;
     }
     ++i;
   });
@@ -131,30 +115,14 @@ Array read(const Tensor& t) {
 Tensor write(const Array& a) {
   const Tensor t = Tensor::empty(a.shape, a.dtype);
   for (std::size_t i = 0; i < a.size(); ++i) switch (a.dtype) {
-      case DType::bool_:
-        store(t.data(), i, a.whole[i] != 0);
-        break;
-      case DType::int8:
-        store(t.data(), i, static_cast<std::int8_t>(a.whole[i]));
-        break;
-      case DType::int16:
-        store(t.data(), i, static_cast<std::int16_t>(a.whole[i]));
-        break;
-      case DType::int32:
-        store(t.data(), i, static_cast<std::int32_t>(a.whole[i]));
-        break;
-      case DType::int64:
-        store(t.data(), i, a.whole[i]);
-        break;
-      case DType::uint8:
-        store(t.data(), i, static_cast<std::uint8_t>(a.whole[i]));
-        break;
-      case DType::float32:
-        store(t.data(), i, static_cast<float>(a.real[i]));
-        break;
-      case DType::float64:
-        store(t.data(), i, a.real[i]);
-        break;
+      case DType::bool_: store(t.data(), i, a.whole[i] != 0); break;
+      case DType::int8: store(t.data(), i, static_cast<std::int8_t>(a.whole[i])); break;
+      case DType::int16: store(t.data(), i, static_cast<std::int16_t>(a.whole[i])); break;
+      case DType::int32: store(t.data(), i, static_cast<std::int32_t>(a.whole[i])); break;
+      case DType::int64: store(t.data(), i, a.whole[i]); break;
+      case DType::uint8: store(t.data(), i, static_cast<std::uint8_t>(a.whole[i])); break;
+      case DType::float32: store(t.data(), i, static_cast<float>(a.real[i])); break;
+      case DType::float64: store(t.data(), i, a.real[i]); break;
     }
   return t;
 }
@@ -163,23 +131,12 @@ void round_to_dtype(Array& a) {
   for (double& v : a.real)
     if (a.dtype == DType::float32) v = static_cast<double>(static_cast<float>(v));
   for (std::int64_t& v : a.whole) switch (a.dtype) {
-      case DType::bool_:
-        v = v != 0 ? 1 : 0;
-        break;
-      case DType::int8:
-        v = static_cast<std::int8_t>(v);
-        break;
-      case DType::int16:
-        v = static_cast<std::int16_t>(v);
-        break;
-      case DType::int32:
-        v = static_cast<std::int32_t>(v);
-        break;
-      case DType::uint8:
-        v = static_cast<std::uint8_t>(v);
-        break;
-      default:
-        break;
+      case DType::bool_: v = v != 0 ? 1 : 0; break;
+      case DType::int8: v = static_cast<std::int8_t>(v); break;
+      case DType::int16: v = static_cast<std::int16_t>(v); break;
+      case DType::int32: v = static_cast<std::int32_t>(v); break;
+      case DType::uint8: v = static_cast<std::uint8_t>(v); break;
+      default: break;
     }
 }
 
@@ -193,16 +150,10 @@ std::vector<Tensor> oracle(const Vars& outputs, const VarMap<Tensor>& inputs) {
       continue;
     }
     switch (node->kind) {
-      case Node::Kind::input:
-        throw std::logic_error("the oracle has no value for input " + node->name);
-      case Node::Kind::constant:
-        values.emplace(v, read(node->value));
-        continue;
-      case Node::Kind::shared:
-        values.emplace(v, read(Shared(v).get_value()));
-        continue;
-      case Node::Kind::apply:
-        break;
+      case Node::Kind::input: throw std::logic_error("the oracle has no value for input " + node->name);
+      case Node::Kind::constant: values.emplace(v, read(node->value)); continue;
+      case Node::Kind::shared: values.emplace(v, read(Shared(v).get_value())); continue;
+      case Node::Kind::apply: break;
     }
     Arrays x;
     Types types;

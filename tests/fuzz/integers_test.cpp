@@ -63,46 +63,26 @@ class Integers {
   Var next() {
     const Var a = any(), b = pick(4) == 0 ? any(0) : any();
     switch (pick(20)) {
-      case 0:
-        return a + b;
-      case 1:
-        return a.dtype() == bool_ && b.dtype() == bool_ ? a + b : a - b;
-      case 2:
-        return a * b;
-      case 3:
-        return int_div(a, b);
-      case 4:
-        return a % b;
-      case 5:
-        return maximum(a, b);
-      case 6:
-        return minimum(a, b);
-      case 7:
-        return switch_(a > b, a, b);
-      case 8:
-        return a.dtype() == bool_ ? a * b : -a;
-      case 9:
-        return a.dtype() == bool_ ? abs(a) : abs(a) + sgn(a);
-      case 10:
-        return sqr(a) - 3;
-      case 11:
-        return cast(a, any_dtype());
-      case 12:
-        return a.dtype() == bool_ ? b : clip(a, 0, 5);
-      case 13:
-        return eq(a, b) * 2 + neq(a, 0) + le(a, b);
-      case 14:
-        return sum(any(2), {.axis = 0});
-      case 15:
-        return max(any(1));
-      case 16:
-        return sum(any(1)) + prod(any(0)) + any(2).shape(0);
-      case 17:
-        return any(2)[slice(none, none, -1)] + any(1)[slice(none, none, -1)];
-      case 18:
-        return dot(any(2), any(1))[0] + argmax(any(1));
-      default:
-        return inc_subtensor(any(2)[0], 1);
+      case 0: return a + b;
+      case 1: return a.dtype() == bool_ && b.dtype() == bool_ ? a + b : a - b;
+      case 2: return a * b;
+      case 3: return int_div(a, b);
+      case 4: return a % b;
+      case 5: return maximum(a, b);
+      case 6: return minimum(a, b);
+      case 7: return switch_(a > b, a, b);
+      case 8: return a.dtype() == bool_ ? a * b : -a;
+      case 9: return a.dtype() == bool_ ? abs(a) : abs(a) + sgn(a);
+      case 10: return sqr(a) - 3;
+      case 11: return cast(a, any_dtype());
+      case 12: return a.dtype() == bool_ ? b : clip(a, 0, 5);
+      case 13: return eq(a, b) * 2 + neq(a, 0) + le(a, b);
+      case 14: return sum(any(2), {.axis = 0});
+      case 15: return max(any(1));
+      case 16: return sum(any(1)) + prod(any(0)) + any(2).shape(0);
+      case 17: return any(2)[slice(none, none, -1)] + any(1)[slice(none, none, -1)];
+      case 18: return dot(any(2), any(1))[0] + argmax(any(1));
+      default: return inc_subtensor(any(2)[0], 1);
     }
   }
 

@@ -32,67 +32,39 @@ Var RandomGraph::any(Shape s) {
 
 Var RandomGraph::elementwise(const Var& a) {
   switch (pick(20)) {
-    case 0:
-      return tanh(a);
-    case 1:
-      return sigmoid(a);
-    case 2:
-      return sin(a * 2);
-    case 3:
-      return cos(a);
-    case 4:
-      return 0.5 * softplus(a);
-    case 5:
-      return exp(-sqr(a));
-    case 6:
-      return log(1 + sqr(a));
-    case 7:
-      return sqrt(sqr(a) + 1);
-    case 8:
-      return 0.5 * log(sigmoid(a));
-    case 9:
-      return 0.5 * log(1 - sigmoid(a));
-    case 10:
-      return smooth_ ? sin(a) : abs(a) - 0.5;
-    case 11:
-      return -a;
-    case 12:
-      return 1 - a;
-    case 13:
-      return smooth_ ? cos(a) : clip(a, -0.8, 0.9);
-    case 14:
-      return 1 / (1 + exp(-a));
-    case 15:
-      return inv(2 + tanh(a));
-    case 16:
-      return pow(tanh(a), 2);
-    case 17:
-      return expm1(tanh(a)) * 0.5;
-    case 18:
-      return log1p(exp(a)) - 0.7;
-    default:
-      return cast(cast(a, float64) * 1.5, dtype_) * 0.5;
+    case 0: return tanh(a);
+    case 1: return sigmoid(a);
+    case 2: return sin(a * 2);
+    case 3: return cos(a);
+    case 4: return 0.5 * softplus(a);
+    case 5: return exp(-sqr(a));
+    case 6: return log(1 + sqr(a));
+    case 7: return sqrt(sqr(a) + 1);
+    case 8: return 0.5 * log(sigmoid(a));
+    case 9: return 0.5 * log(1 - sigmoid(a));
+    case 10: return smooth_ ? sin(a) : abs(a) - 0.5;
+    case 11: return -a;
+    case 12: return 1 - a;
+    case 13: return smooth_ ? cos(a) : clip(a, -0.8, 0.9);
+    case 14: return 1 / (1 + exp(-a));
+    case 15: return inv(2 + tanh(a));
+    case 16: return pow(tanh(a), 2);
+    case 17: return expm1(tanh(a)) * 0.5;
+    case 18: return log1p(exp(a)) - 0.7;
+    default: return cast(cast(a, float64) * 1.5, dtype_) * 0.5;
   }
 }
 
 Var RandomGraph::combined(const Var& a, const Var& b) {
   switch (pick(8)) {
-    case 0:
-      return (a + b) * 0.5;
-    case 1:
-      return 0.5 * (a - b);
-    case 2:
-      return tanh(a * b);
-    case 3:
-      return smooth_ ? tanh(a - b) : maximum(a, b);
-    case 4:
-      return smooth_ ? a * sigmoid(b) : minimum(a, b);
-    case 5:
-      return a / (1 + sqr(b));
-    case 6:
-      return (a - 0.3 * (b + 0.2 * a)) * 0.6;
-    default:
-      return switch_(a > 0.1234567, tanh(a), tanh(b));
+    case 0: return (a + b) * 0.5;
+    case 1: return 0.5 * (a - b);
+    case 2: return tanh(a * b);
+    case 3: return smooth_ ? tanh(a - b) : maximum(a, b);
+    case 4: return smooth_ ? a * sigmoid(b) : minimum(a, b);
+    case 5: return a / (1 + sqr(b));
+    case 6: return (a - 0.3 * (b + 0.2 * a)) * 0.6;
+    default: return switch_(a > 0.1234567, tanh(a), tanh(b));
   }
 }
 
@@ -102,26 +74,16 @@ Var RandomGraph::moved(const Var& a, Shape s) {
   // Where the rows are turned is known only when a kernel has run.
   const Var k = argmax(s == rc ? u_ : v_);
   switch (pick(10)) {
-    case 9:
-      return join(0, {a[slice(k, none)], a[slice(none, k)]});
-    case 0:
-      return a[slice(none, none, -1)];
-    case 1:
-      return a[{slice(none, none), slice(none, none, -1)}];
-    case 2:
-      return join(0, {a[slice(1, none)], a[slice(none, 1)]});
-    case 3:
-      return a.flatten().reshape({a.shape(0), a.shape(1)});
-    case 4:
-      return a.T().reshape({a.shape(0), a.shape(1)});
-    case 5:
-      return a.dimshuffle({1, 'x', 0}).dimshuffle({2, 0, 1}).reshape({a.shape(0), a.shape(1)});
-    case 6:
-      return a[a.shape(0) - 1 - arange(a.shape(0))];
-    case 7:
-      return stack({a, tanh(a)})[1];
-    default:
-      return join(1, {a, sqr(tanh(a))})[{slice(none, none), slice(none, none, 2)}].dimshuffle({0, 1});
+    case 9: return join(0, {a[slice(k, none)], a[slice(none, k)]});
+    case 0: return a[slice(none, none, -1)];
+    case 1: return a[{slice(none, none), slice(none, none, -1)}];
+    case 2: return join(0, {a[slice(1, none)], a[slice(none, 1)]});
+    case 3: return a.flatten().reshape({a.shape(0), a.shape(1)});
+    case 4: return a.T().reshape({a.shape(0), a.shape(1)});
+    case 5: return a.dimshuffle({1, 'x', 0}).dimshuffle({2, 0, 1}).reshape({a.shape(0), a.shape(1)});
+    case 6: return a[a.shape(0) - 1 - arange(a.shape(0))];
+    case 7: return stack({a, tanh(a)})[1];
+    default: return join(1, {a, sqr(tanh(a))})[{slice(none, none), slice(none, none, 2)}].dimshuffle({0, 1});
   }
 }
 
@@ -131,66 +93,42 @@ RandomGraph::Expression RandomGraph::reduced() {
   const int axis = pick(2);
   const Shape to = (from == rc) == (axis == 0) ? c_only : r_only;
   switch (pick(8)) {
-    case 0:
-      return {mean(a, {.axis = axis}), to};
-    case 1:
-      return {tanh(sum(a, {.axis = axis})), to};
-    case 2:
-      return {smooth_ ? mean(sqr(a), {.axis = axis}) : max(a, {.axis = axis}), to};
-    case 3:
-      return {smooth_ ? mean(sin(a), {.axis = axis}) : min(a, {.axis = axis}), to};
-    case 4:
-      return {a - mean(a, {.axis = axis, .keepdims = true}), from};
-    case 5:
-      return {tanh(var(a, {.axis = axis})), to};
-    case 6:
-      return {prod(tanh(a), {.axis = axis}), to};
-    default:
-      return {mean(a), no_axes};
+    case 0: return {mean(a, {.axis = axis}), to};
+    case 1: return {tanh(sum(a, {.axis = axis})), to};
+    case 2: return {smooth_ ? mean(sqr(a), {.axis = axis}) : max(a, {.axis = axis}), to};
+    case 3: return {smooth_ ? mean(sin(a), {.axis = axis}) : min(a, {.axis = axis}), to};
+    case 4: return {a - mean(a, {.axis = axis, .keepdims = true}), from};
+    case 5: return {tanh(var(a, {.axis = axis})), to};
+    case 6: return {prod(tanh(a), {.axis = axis}), to};
+    default: return {mean(a), no_axes};
   }
 }
 
 RandomGraph::Expression RandomGraph::product() {
   const double scale = 1 / static_cast<double>(columns_);
   switch (pick(7)) {
-    case 0:
-      return {dot(any(rc), W_) * scale, rc};
-    case 1:
-      return {tanh(dot(dot(any(rc), any(cr)), any(rc)) * scale), rc};
-    case 2:
-      return {dot(any(rc), any(c_only)) * scale, r_only};
-    case 3:
-      return {dot(any(c_only), any(cr)) * scale, r_only};
-    case 4:
-      return {tanh(dot(any(cr), any(r_only))), c_only};
-    case 5:
-      return {tanh(dot(any(c_only), any(c_only))), no_axes};
-    default:
-      return {tanh(outer(any(r_only), any(c_only))), rc};
+    case 0: return {dot(any(rc), W_) * scale, rc};
+    case 1: return {tanh(dot(dot(any(rc), any(cr)), any(rc)) * scale), rc};
+    case 2: return {dot(any(rc), any(c_only)) * scale, r_only};
+    case 3: return {dot(any(c_only), any(cr)) * scale, r_only};
+    case 4: return {tanh(dot(any(cr), any(r_only))), c_only};
+    case 5: return {tanh(dot(any(c_only), any(c_only))), no_axes};
+    default: return {tanh(outer(any(r_only), any(c_only))), rc};
   }
 }
 
 RandomGraph::Expression RandomGraph::indexed() {
   const Var a = any(rc);
   switch (pick(9)) {
-    case 0:
-      return {a[0], c_only};
-    case 1:
-      return {a[{slice(none, none), -1}], r_only};
-    case 2:
-      return {softmax(a), rc};
-    case 3:
-      return {0.3 * log(softmax(a)), rc};
-    case 4:
-      return {a[{arange(a.shape(0)), cast(argmax(y_, {.axis = 1}), int32)}], r_only};
-    case 5:
-      return {set_subtensor(a[0], any(c_only)), rc};
-    case 6:
-      return {inc_subtensor(a[{slice(none, none), 0}], any(r_only)) * 0.7, rc};
-    case 7:
-      return {a.T(), cr};
-    default:
-      return {alloc(any(c_only), {a.shape(0), a.shape(1)}) * a, rc};
+    case 0: return {a[0], c_only};
+    case 1: return {a[{slice(none, none), -1}], r_only};
+    case 2: return {softmax(a), rc};
+    case 3: return {0.3 * log(softmax(a)), rc};
+    case 4: return {a[{arange(a.shape(0)), cast(argmax(y_, {.axis = 1}), int32)}], r_only};
+    case 5: return {set_subtensor(a[0], any(c_only)), rc};
+    case 6: return {inc_subtensor(a[{slice(none, none), 0}], any(r_only)) * 0.7, rc};
+    case 7: return {a.T(), cr};
+    default: return {alloc(any(c_only), {a.shape(0), a.shape(1)}) * a, rc};
   }
 }
 
@@ -205,18 +143,12 @@ Var RandomGraph::beside(Shape s) {
 RandomGraph::Expression RandomGraph::next() {
   const Shape s = any_shape();
   switch (pick(6)) {
-    case 0:
-      return reduced();
-    case 1:
-      return product();
-    case 2:
-      return indexed();
-    case 3:
-      return {s == no_axes ? elementwise(any(s)) : moved(any(s), s), s};
-    case 4:
-      return {elementwise(any(s)), s};
-    default:
-      return {combined(any(s), beside(s)), s};
+    case 0: return reduced();
+    case 1: return product();
+    case 2: return indexed();
+    case 3: return {s == no_axes ? elementwise(any(s)) : moved(any(s), s), s};
+    case 4: return {elementwise(any(s)), s};
+    default: return {combined(any(s), beside(s)), s};
   }
 }
 

@@ -60,34 +60,20 @@ class Updating {
   Var expression() {
     const Var a = any(), b = any();
     switch (pick(14)) {
-      case 0:
-        return a.T();
-      case 1:
-        return a[slice(none, none, -1)];
-      case 2:
-        return tanh(a);
-      case 3:
-        return tanh(a + b.T());
-      case 4:
-        return (a - 0.5 * dot(a, b)) * 0.5;
-      case 5:
-        return a - 0.2 * (dot(a.T(), b) + dot(b, a));
-      case 6:
-        return set_subtensor(a[0], b[2]);
-      case 7:
-        return inc_subtensor(a[{slice(none, none), 1}], b[1]) * 0.5;
-      case 8:
-        return join(0, {a[slice(1, none)], b[slice(0, 1)]});
-      case 9:
-        return 0.5 * a + 0.25 * b;
-      case 10:
-        return a * 0.9 - 0.1 * outer(a[0], b[{slice(none, none), 1}]);
-      case 11:
-        return softmax(a + b);
-      case 12:
-        return -a;
-      default:
-        return switch_(a > b, a, b);
+      case 0: return a.T();
+      case 1: return a[slice(none, none, -1)];
+      case 2: return tanh(a);
+      case 3: return tanh(a + b.T());
+      case 4: return (a - 0.5 * dot(a, b)) * 0.5;
+      case 5: return a - 0.2 * (dot(a.T(), b) + dot(b, a));
+      case 6: return set_subtensor(a[0], b[2]);
+      case 7: return inc_subtensor(a[{slice(none, none), 1}], b[1]) * 0.5;
+      case 8: return join(0, {a[slice(1, none)], b[slice(0, 1)]});
+      case 9: return 0.5 * a + 0.25 * b;
+      case 10: return a * 0.9 - 0.1 * outer(a[0], b[{slice(none, none), 1}]);
+      case 11: return softmax(a + b);
+      case 12: return -a;
+      default: return switch_(a > b, a, b);
     }
   }
 
