@@ -8,7 +8,6 @@
 #include "apps/fit.h"
 #include "apps/session.h"
 #include "core/check.h"
-#include "models/numpy_mean.h"
 #include "models/sizes.h"
 
 namespace damo::apps {
@@ -54,53 +53,45 @@ bool parse(Options& options, int argc, const char* const* argv) {
   line.flag("--cache-layers", options.cache_layers,
             "store each layer's output for pretraining the next: faster");
   line.text("--filters", options.filters, "FILE.png", "draw the first layer's filters after pretraining");
-  options.common.declare(line);
-  return line.parse(argc, argv);
+  return options.common.read(line, argc, argv);
 }
 
 void pretrain_layer(int i, const Function& f, std::int64_t n_train_batches, const Options& options,
-                    Session& session) {
-  for (int epoch = 0; epoch < options.pretraining_epochs; ++epoch) {
-    session.terminal.begin(fmt::format("layer {}, epoch {}", i, epoch), n_train_batches);
-    std::vector<double> c;
-    for (std::int64_t batch_index = 0; batch_index < n_train_batches; ++batch_index) {
-      c.push_back(f({{"index", batch_index},
-                     {"corruption", options.corruption_levels[static_cast<std::size_t>(i)]},
-                     {"lr", options.pretrain_lr}}));
-      session.terminal.step(c.back());
-      if (session.log.minibatches())
-        session.log.write({{"phase", "pretrain"},
-                           {"layer", i},
-                           {"epoch", epoch},
-                           {"minibatch", batch_index},
-                           {"cost", c.back()}});
-    }
-    const double cost = numpy_mean(c);
+                    Position& position, Session& session) {
+  const double corruption = options.corruption_levels[static_cast<std::size_t>(i)];
+  const auto train = [&](std::int64_t index) -> double {
+    return f({{"index", index}, {"corruption", corruption}, {"lr", options.pretrain_lr}});
+  };
+  const auto on_epoch = [&](std::int64_t epoch, double cost) {
     session.say("Pre-training layer {}, epoch {}, cost {:f}", i, epoch, cost);
-    session.log.write({{"phase", "pretrain"}, {"layer", i}, {"epoch", epoch}, {"cost", cost}});
-  }
+  };
+  train_epochs({.task = fmt::format("layer {}", i),
+                .log = {{"phase", "pretrain"}, {"layer", i}},
+                .n_epochs = options.pretraining_epochs,
+                .n_train_batches = n_train_batches,
+                .train = train,
+                .on_epoch = on_epoch},
+               position, session);
 }
 
-void pretrain(const SdA& sda, const Shared& train_set_x, const Options& options, Session& session) {
+void pretrain(const SdA& sda, const Shared& train_set_x, const Options& options, Position& position,
+              Session& session) {
   const std::int64_t n_train_batches = n_minibatches(train_set_x, options.batch_size);
   session.say("... getting the pretraining functions");
   std::vector<Function> pretraining_fns;
   if (!options.cache_layers) pretraining_fns = sda.pretraining_functions(train_set_x, options.batch_size);
   session.say("... pre-training the model");
-  const Clock clock;
   Shared layer_input = train_set_x;
   for (int i = 0; i < sda.n_layers; ++i) {
-    if (!options.cache_layers) {
-      pretrain_layer(i, pretraining_fns[static_cast<std::size_t>(i)], n_train_batches, options, session);
-      continue;
-    }
-    pretrain_layer(i, sda.pretraining_function(i, layer_input, options.batch_size), n_train_batches, options,
-                   session);
-    if (i + 1 < sda.n_layers)
+    const Function f = options.cache_layers ? sda.pretraining_function(i, layer_input, options.batch_size)
+                                            : pretraining_fns[static_cast<std::size_t>(i)];
+    session.checkpoint.keep("rng", sda.theano_rng->states());
+    if (position.part == i) pretrain_layer(i, f, n_train_batches, options, position, session);
+    if (options.cache_layers && i + 1 < sda.n_layers)
       layer_input =
           shared(sda.layer_output(i, layer_input, options.batch_size), "layer_input", {.borrow = true});
   }
-  session.say("The pretraining code for file SdA.cpp ran for {:.2f}m", clock.seconds() / 60);
+  session.say("The pretraining code for file SdA.cpp ran for {:.2f}m", position.seconds / 60);
 }
 
 void program(int argc, const char* const* argv) {
@@ -128,28 +119,36 @@ void program(int argc, const char* const* argv) {
                  .n_outs = 10,
                  .corruption_levels = options.corruption_levels});
   session.load(sda.named_params());
+  session.checkpoint.keep(sda.named_params());
+  Position position;
+  position.keep(session.checkpoint);
+  FitState state;
+  state.keep(session.checkpoint);
 
-  pretrain(sda, datasets.train.x, options, session);
-  if (!options.filters.empty()) session.save_filters(sda.sigmoid_layers.front().W, options.filters);
-  session.save(sda.named_params());
+  if (position.part < sda.n_layers) {
+    pretrain(sda, datasets.train.x, options, position, session);
+    if (!options.filters.empty()) session.save_filters(sda.sigmoid_layers.front().W, options.filters);
+    session.save(sda.named_params());
+    session.checkpoint.write(session.log);
+  }
 
   if (options.training_epochs == 0) return;
   session.say("... getting the finetuning functions");
   const auto functions = sda.build_finetune_functions(datasets, options.batch_size, options.finetune_lr);
   session.say("... finetunning the model");
   const std::int64_t n_train_batches = n_minibatches(datasets.train.x, options.batch_size);
-  const FitResult result = fit(functions,
-                               {.phase = "finetune",
-                                .n_epochs = options.training_epochs,
-                                .n_train_batches = n_train_batches,
-                                .patience = 10 * n_train_batches,
-                                .on_best = [&] { session.save(sda.named_params()); }},
-                               session);
+  fit(functions,
+      {.phase = "finetune",
+       .n_epochs = options.training_epochs,
+       .n_train_batches = n_train_batches,
+       .patience = 10 * n_train_batches,
+       .on_best = [&] { session.save(sda.named_params()); }},
+      state, session);
   session.say(
       "Optimization complete with best validation score of {:f} %, on iteration {}, with test performance "
       "{:f} %",
-      result.best_validation_loss * 100, result.best_iter + 1, result.test_score * 100);
-  session.say("The training code for file SdA.cpp ran for {:.2f}m", result.seconds / 60);
+      state.early.best_validation * 100, state.early.best_iter + 1, state.early.test_score * 100);
+  session.say("The training code for file SdA.cpp ran for {:.2f}m", state.seconds / 60);
 }
 
 }  // namespace

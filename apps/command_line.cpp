@@ -10,6 +10,7 @@
 #include <limits>
 #include <optional>
 
+#include "apps/checkpoint.h"
 #include "core/check.h"
 
 namespace damo::apps {
@@ -58,32 +59,37 @@ std::vector<std::string> items(const std::string& option, const std::string& tex
 }  // namespace
 
 CommandLine::CommandLine(const std::string& program, const std::string& description)
-    : app_(std::make_unique<CLI::App>(description, program)) {
+    : program_(program), app_(std::make_unique<CLI::App>(description, program)) {
   app_->allow_extras();  // reported below, in our own words
   app_->get_formatter()->column_width(44);
 }
 
 CommandLine::~CommandLine() = default;
 
-template <class Read>
-void CommandLine::add(const std::string& option, const std::string& placeholder, const std::string& shown,
-                      const std::string& help, Read read) {
+template <class Show, class Read>
+void CommandLine::add(const std::string& option, const std::string& placeholder, const std::string& help,
+                      Show show, Read read) {
+  const std::string shown = show();
   const std::string text = shown.empty() ? help : fmt::format("{} ({})", help, shown);
   app_->add_option_function<std::string>(
           option, [option, read](const std::string& given) { read(option, given); }, text)
       ->type_name(placeholder)
       ->take_last();
+  values_.emplace_back(option, show);
 }
 
 void CommandLine::whole(const std::string& option, std::int64_t& value, std::int64_t least, std::int64_t most,
                         const std::string& help) {
-  add(option, "N", std::to_string(value), help, [&value, least, most](const auto& name, const auto& text) {
-    value = read_whole(name, text, least, most);
-  });
+  add(
+      option, "N", help, [&value] { return std::to_string(value); },
+      [&value, least, most](const auto& name, const auto& text) {
+        value = read_whole(name, text, least, most);
+      });
 }
 
 void CommandLine::whole(const std::string& option, int& value, int least, const std::string& help) {
-  add(option, "N", value == 0 && least > 0 ? "" : std::to_string(value), help,
+  add(
+      option, "N", help, [&value, least] { return value == 0 && least > 0 ? "" : std::to_string(value); },
       [&value, least](const auto& name, const auto& text) {
         value = static_cast<int>(read_whole(name, text, least, std::numeric_limits<int>::max()));
       });
@@ -91,14 +97,17 @@ void CommandLine::whole(const std::string& option, int& value, int least, const 
 
 void CommandLine::real(const std::string& option, double& value, double least, double most,
                        const std::string& help) {
-  add(option, "X", fmt::format("{}", value), help, [&value, least, most](const auto& name, const auto& text) {
-    value = read_real(name, text, least, most);
-  });
+  add(
+      option, "X", help, [&value] { return fmt::format("{}", value); },
+      [&value, least, most](const auto& name, const auto& text) {
+        value = read_real(name, text, least, most);
+      });
 }
 
 void CommandLine::wholes(const std::string& option, std::vector<int>& values, int least,
                          const std::string& help) {
-  add(option, "N,N,...", fmt::format("{}", fmt::join(values, ",")), help,
+  add(
+      option, "N,N,...", help, [&values] { return fmt::format("{}", fmt::join(values, ",")); },
       [&values, least](const auto& name, const auto& text) {
         values.clear();
         for (const std::string& item : items(name, text))
@@ -108,7 +117,8 @@ void CommandLine::wholes(const std::string& option, std::vector<int>& values, in
 
 void CommandLine::reals(const std::string& option, std::vector<double>& values, double least, double most,
                         const std::string& help) {
-  add(option, "X,X,...", fmt::format("{}", fmt::join(values, ",")), help,
+  add(
+      option, "X,X,...", help, [&values] { return fmt::format("{}", fmt::join(values, ",")); },
       [&values, least, most](const auto& name, const auto& text) {
         values.clear();
         for (const std::string& item : items(name, text))
@@ -118,15 +128,18 @@ void CommandLine::reals(const std::string& option, std::vector<double>& values, 
 
 void CommandLine::text(const std::string& option, std::string& value, const std::string& placeholder,
                        const std::string& help) {
-  add(option, placeholder, value, help, [&value](const auto& name, const auto& given) {
-    check(!given.empty(), "{} is empty", name);
-    value = given;
-  });
+  add(
+      option, placeholder, help, [&value] { return value; },
+      [&value](const auto& name, const auto& given) {
+        check(!given.empty(), "{} is empty", name);
+        value = given;
+      });
 }
 
 void CommandLine::choice(const std::string& option, std::string& value,
                          const std::vector<std::string>& choices, const std::string& help) {
-  add(option, fmt::format("{}", fmt::join(choices, "|")), value, help,
+  add(
+      option, fmt::format("{}", fmt::join(choices, "|")), help, [&value] { return value; },
       [&value, choices](const auto& name, const auto& given) {
         const bool known = std::find(choices.begin(), choices.end(), given) != choices.end();
         check(known, "{} is \"{}\", and must be one of {}", name, given, fmt::join(choices, ", "));
@@ -136,6 +149,13 @@ void CommandLine::choice(const std::string& option, std::string& value,
 
 void CommandLine::flag(const std::string& option, bool& value, const std::string& help) {
   app_->add_flag(option, value, help)->disable_flag_override();
+  values_.emplace_back(option, [&value] { return value ? "yes" : "no"; });
+}
+
+Settings CommandLine::settings() const {
+  Settings all;
+  for (const auto& [option, value] : values_) all.emplace_back(option, value());
+  return all;
 }
 
 bool CommandLine::parse(int argc, const char* const* argv) {
@@ -157,7 +177,7 @@ bool CommandLine::parse(int argc, const char* const* argv) {
   return true;
 }
 
-void CommonOptions::declare(CommandLine& line) {
+bool CommonOptions::read(CommandLine& line, int argc, const char* const* argv) {
   line.text(
       "--dataset", dataset, "DIR|synthetic",
       "the folder of the four MNIST files, or drawn digits; default: $DAMO_DATA, then ~/.cache/damo/mnist");
@@ -173,7 +193,21 @@ void CommonOptions::declare(CommandLine& line) {
   line.flag("--log-minibatches", log_minibatches, "and one for every minibatch");
   line.text("--save", save, "FILE.npz", "write the parameters");
   line.text("--load", load, "FILE.npz", "start from these parameters");
-  line.choice("--progress", progress, {"auto", "on", "off"}, "a progress line; auto: on a terminal");
+  line.text("--checkpoint", checkpoint, "FILE.npz", "keep here what is needed to go on after a stop");
+  line.real("--checkpoint-every", checkpoint_every, 0, 1e6, "minutes");
+  line.text(
+      "--resume", resume, "FILE.npz",
+      "go on from this checkpoint, with the same options; later ones replace it unless --checkpoint names "
+      "another file");
+  line.choice("--progress", progress, {"auto", "on", "off"},
+              "a progress line; auto: on a terminal, and a plain line every half minute elsewhere");
+  const double default_interval = checkpoint_every;
+  if (!line.parse(argc, argv)) return false;
+  check(checkpoint_every == default_interval || !checkpoint.empty() || !resume.empty(),
+        "--checkpoint-every is given, but no --checkpoint says where");
+  program = line.program();
+  settings = line.settings();
+  return true;
 }
 
 void check_writable(const std::string& option, const std::string& path) {
@@ -192,6 +226,9 @@ int run(const std::string& program, int argc, const char* const* argv,
   try {
     body(argc, argv);
     return 0;
+  } catch (const Stopped& stopped) {
+    fmt::print(stderr, "{}: {}\n", program, stopped.message);
+    return 128 + stopped.signal;
   } catch (const Error& e) {
     fmt::print(stderr, "{}: {}\n", program, e.what());
     return 2;

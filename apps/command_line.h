@@ -1,6 +1,8 @@
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/type.h"
@@ -11,6 +13,9 @@ class App;
 
 /// What the programs share: nothing of it is part of the library.
 namespace damo::apps {
+
+/// Options and their values, as text.
+using Settings = std::vector<std::pair<std::string, std::string>>;
 
 /// The options of a program. Each is declared with the variable that it sets; what the variable holds is its
 /// default.
@@ -33,16 +38,23 @@ class CommandLine {
               const std::string& help);
   void flag(const std::string& option, bool& value, const std::string& help);
 
+  /// Every option that takes a value, and the value that it has.
+  Settings settings() const;
+  const std::string& program() const { return program_; }
+
   /// Sets the variables. False if --help was asked for, and printed. Throws Error that names the option, what
   /// was found and what was expected.
   bool parse(int argc, const char* const* argv);
 
  private:
-  template <class Read>
-  void add(const std::string& option, const std::string& placeholder, const std::string& shown,
-           const std::string& help, Read read);
+  /// `show` gives the variable's value as text, `read` sets it.
+  template <class Show, class Read>
+  void add(const std::string& option, const std::string& placeholder, const std::string& help, Show show,
+           Read read);
 
+  std::string program_;
   std::unique_ptr<CLI::App> app_;
+  std::vector<std::pair<std::string, std::function<std::string()>>> values_;
 };
 
 /// What every program is asked.
@@ -59,9 +71,17 @@ struct CommonOptions {
   bool log_minibatches = false;
   std::string save = {};
   std::string load = {};
+  std::string checkpoint = {};
+  double checkpoint_every = 10;  ///< minutes
+  std::string resume = {};
   std::string progress = "auto";
 
-  void declare(CommandLine& line);
+  std::string program = {};
+  Settings settings = {};  ///< of all options, these and the program's own
+
+  /// Declares these after the program's own, and reads the command line. False if --help was asked for.
+  /// Throws Error as CommandLine::parse.
+  bool read(CommandLine& line, int argc, const char* const* argv);
 };
 
 /// Throws Error, which names the option, unless a file can be written at `path`: the folder must exist and
@@ -69,7 +89,8 @@ struct CommonOptions {
 void check_writable(const std::string& option, const std::string& path);
 
 /// Runs a program. Returns its exit status: 0 if it ends, 2 after an Error (bad usage or bad input), 1 after
-/// any other exception; the message goes to standard error.
+/// any other exception, 128 + the signal's number if it was
+/// stopped; the message goes to standard error.
 int run(const std::string& program, int argc, const char* const* argv,
         void (*body)(int argc, const char* const* argv));
 

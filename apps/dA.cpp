@@ -6,11 +6,9 @@
 #include <limits>
 
 #include "apps/command_line.h"
-#include "apps/log.h"
+#include "apps/fit.h"
 #include "apps/session.h"
-#include "apps/terminal.h"
 #include "core/check.h"
-#include "models/numpy_mean.h"
 #include "models/sizes.h"
 
 namespace damo::apps {
@@ -48,25 +46,18 @@ Run make_run(const Options& options, const Shared& train_set_x, double corruptio
   return {std::move(theano_rng), da, train, corruption};
 }
 
-void train(const Run& run, const Options& options, std::int64_t n_train_batches, Terminal& terminal,
-           Log& log) {
-  for (int epoch = 0; epoch < options.training_epochs; ++epoch) {
-    terminal.begin(fmt::format("corruption {}, epoch {}", run.corruption, epoch), n_train_batches);
-    std::vector<double> costs;
-    for (std::int64_t batch = 0; batch < n_train_batches; ++batch) {
-      costs.push_back(run.train(batch));
-      terminal.step(costs.back());
-      if (log.minibatches())
-        log.write({{"phase", "train"},
-                   {"corruption", run.corruption},
-                   {"epoch", epoch},
-                   {"minibatch", batch},
-                   {"cost", costs.back()}});
-    }
-    const double cost = numpy_mean(costs);
-    terminal.say(fmt::format("Training epoch {}, cost  {}", epoch, cost));
-    log.write({{"phase", "train"}, {"corruption", run.corruption}, {"epoch", epoch}, {"cost", cost}});
-  }
+void train(const Run& run, const Options& options, std::int64_t n_train_batches, Position& position,
+           Session& session) {
+  const auto on_epoch = [&](std::int64_t epoch, double cost) {
+    session.say("Training epoch {}, cost  {}", epoch, cost);
+  };
+  train_epochs({.task = fmt::format("corruption {}", run.corruption),
+                .log = {{"phase", "train"}, {"corruption", run.corruption}},
+                .n_epochs = options.training_epochs,
+                .n_train_batches = n_train_batches,
+                .train = [&](std::int64_t minibatch) -> double { return run.train(minibatch); },
+                .on_epoch = on_epoch},
+               position, session);
 }
 
 void program(int argc, const char* const* argv) {
@@ -77,8 +68,7 @@ void program(int argc, const char* const* argv) {
             "of gradient descent");
   line.whole("--batch-size", options.batch_size, 1, "examples in a minibatch");
   line.text("--output-folder", options.output_folder, "DIR", "where the pictures of the filters go");
-  options.common.declare(line);
-  if (!line.parse(argc, argv)) return;
+  if (!options.common.read(line, argc, argv)) return;
 
   std::error_code failed;
   std::filesystem::create_directories(options.output_folder, failed);
@@ -95,15 +85,21 @@ void program(int argc, const char* const* argv) {
   NamedParams params = prefixed("corruption_0.", clean.da.named_params());
   for (const auto& param : prefixed("corruption_30.", corrupted.da.named_params())) params.push_back(param);
   session.load(params);
+  session.checkpoint.keep(params);
+  session.checkpoint.keep("rng_clean", clean.theano_rng->states());
+  session.checkpoint.keep("rng_corrupted", corrupted.theano_rng->states());
+  Position position;
+  position.keep(session.checkpoint);
 
-  const Clock clean_time;
-  train(clean, options, n_train_batches, session.terminal, session.log);
-  session.say("The no corruption code for file dA.cpp ran for {:.2f}m", clean_time.seconds() / 60);
-  session.save_filters(clean.da.W, clean_picture);
-
-  const Clock corrupted_time;
-  train(corrupted, options, n_train_batches, session.terminal, session.log);
-  session.say("The 30% corruption code for file dA.cpp ran for {:.2f}m", corrupted_time.seconds() / 60);
+  if (position.part == 0) {
+    train(clean, options, n_train_batches, position, session);
+    session.say("The no corruption code for file dA.cpp ran for {:.2f}m", position.seconds / 60);
+    session.save_filters(clean.da.W, clean_picture);
+    position.seconds = 0;
+  }
+  if (position.part == 1) train(corrupted, options, n_train_batches, position, session);
+  session.checkpoint.write(session.log);
+  session.say("The 30% corruption code for file dA.cpp ran for {:.2f}m", position.seconds / 60);
   session.save_filters(corrupted.da.W, corrupted_picture);
   session.save(params);
 }

@@ -1,37 +1,101 @@
 #include "apps/fit.h"
 
-#include <optional>
+#include <cmath>
 
-#include "core/early_stopping.h"
+#include "core/check.h"
 #include "models/numpy_mean.h"
 
 namespace damo::apps {
 namespace {
 
-// What the log says of an epoch: errors that were measured in it, the last ones if it was validated several
-// times.
-struct Errors {
-  std::optional<double> valid, test;
-};
+std::vector<Field> joined(std::vector<Field> fields, std::initializer_list<Field> more) {
+  fields.insert(fields.end(), more);
+  return fields;
+}
 
-void log_epoch(Log& log, const std::string& phase, std::int64_t epoch, double cost, Errors& errors) {
+void log_epoch(Log& log, const std::string& phase, std::int64_t epoch, double cost, FitState& state) {
+  constexpr double none = std::numeric_limits<double>::quiet_NaN();
   std::vector<Field> line = {{"phase", phase}, {"epoch", epoch}, {"cost", cost}};
-  if (errors.valid) line.push_back({"valid_error", *errors.valid});
-  if (errors.test) line.push_back({"test_error", *errors.test});
+  if (!std::isnan(state.valid_error)) line.push_back({"valid_error", state.valid_error});
+  if (!std::isnan(state.test_error)) line.push_back({"test_error", state.test_error});
   log.write(line);
-  errors = {};
+  state.valid_error = state.test_error = none;
 }
 
 }  // namespace
 
-FitResult fit(const TrainingFunctions& functions, const FitArgs& args, Session& session) {
+void Position::keep(Checkpoint& checkpoint) {
+  checkpoint.keep("part", part);
+  checkpoint.keep("part_epoch", epoch);
+  checkpoint.keep("part_costs", costs);
+  checkpoint.keep("part_seconds", seconds);
+  check(part >= 0 && epoch >= 0,
+        "--resume names a file with part {} and epoch {}, which must not be negative", part, epoch);
+}
+
+void train_epochs(const EpochsArgs& args, Position& position, Session& session) {
   const Clock clock;
-  Errors errors;
-  std::int64_t epoch = 0;
+  const double seconds_before = position.seconds;
+  check(static_cast<std::int64_t>(position.costs.size()) < args.n_train_batches,
+        "--resume names a file with {} costs in an epoch of {} minibatches", position.costs.size(),
+        args.n_train_batches);
+  while (position.epoch < args.n_epochs) {
+    std::vector<double>& costs = position.costs;
+    session.terminal.begin(fmt::format("{}, epoch {}", args.task, position.epoch), args.n_train_batches,
+                           static_cast<std::int64_t>(costs.size()));
+    const std::vector<Field> of_epoch = joined(args.log, {{"epoch", position.epoch}});
+    for (auto minibatch = static_cast<std::int64_t>(costs.size()); minibatch < args.n_train_batches;
+         ++minibatch) {
+      costs.push_back(args.train(minibatch));
+      session.terminal.step(costs.back());
+      if (session.log.minibatches())
+        session.log.write(joined(of_epoch, {{"minibatch", minibatch}, {"cost", costs.back()}}));
+      if (minibatch + 1 == args.n_train_batches) {
+        const double cost = numpy_mean(costs);
+        args.on_epoch(position.epoch, cost);
+        session.log.write(joined(of_epoch, {{"cost", cost}}));
+        ++position.epoch;
+        costs.clear();
+      }
+      position.seconds = seconds_before + clock.seconds();
+      session.pause();
+    }
+  }
+  ++position.part;
+  position.epoch = 0;
+}
+
+void FitState::keep(Checkpoint& checkpoint) {
+  checkpoint.keep("epoch", early.epoch);
+  checkpoint.keep("minibatch", early.minibatch);
+  checkpoint.keep("iter", early.iter);
+  checkpoint.keep("patience", early.patience);
+  checkpoint.keep("best_validation", early.best_validation);
+  checkpoint.keep("best_iter", early.best_iter);
+  checkpoint.keep("test_score", early.test_score);
+  checkpoint.keep("cost_sum", early.cost_sum);
+  checkpoint.keep("done", early.done);
+  checkpoint.keep("valid_error", valid_error);
+  checkpoint.keep("test_error", test_error);
+  checkpoint.keep("seconds", seconds);
+}
+
+void fit(const TrainingFunctions& functions, const FitArgs& args, FitState& state, Session& session) {
+  const Clock clock;
+  const double seconds_before = state.seconds;
+  check(state.early.epoch >= 0 && state.early.minibatch >= 0 && state.early.iter >= 0 &&
+            state.early.minibatch <= args.n_train_batches,
+        "--resume names a file with epoch {}, minibatch {} and iteration {}, and an epoch has {} minibatches",
+        state.early.epoch, state.early.minibatch, state.early.iter, args.n_train_batches);
+  std::int64_t epoch = state.early.epoch;
+  const auto begin_task = [&](std::int64_t minibatch) {
+    session.terminal.begin(fmt::format("epoch {}", epoch), args.n_train_batches, minibatch);
+  };
+  if (epoch > 0) begin_task(state.early.minibatch);
   const auto train = [&](std::int64_t minibatch) {
     if (minibatch == 0) {
       ++epoch;
-      session.terminal.begin(fmt::format("epoch {}", epoch), args.n_train_batches);
+      begin_task(0);
     }
     const double cost = functions.train(minibatch).item();
     session.terminal.step(cost);
@@ -39,7 +103,13 @@ FitResult fit(const TrainingFunctions& functions, const FitArgs& args, Session& 
       session.log.write({{"phase", args.phase}, {"epoch", epoch}, {"minibatch", minibatch}, {"cost", cost}});
     return cost;
   };
-  const EarlyStoppingState end = early_stopping(
+  const auto keep_going = [&](const EarlyStoppingState& now) {
+    state.early = now;
+    state.seconds = seconds_before + clock.seconds();
+    session.pause();
+    return true;
+  };
+  state.early = early_stopping(
       {.n_epochs = args.n_epochs,
        .n_train_batches = args.n_train_batches,
        .patience = static_cast<double>(args.patience),
@@ -47,24 +117,27 @@ FitResult fit(const TrainingFunctions& functions, const FitArgs& args, Session& 
        .validate = [&] { return numpy_mean(functions.valid_score()); },
        .test = [&] { return numpy_mean(functions.test_score()); },
        .on_validation =
-           [&](const EarlyStoppingState& state, double error) {
-             session.say("epoch {}, minibatch {}/{}, validation error {:f} %", state.epoch,
-                         state.minibatch + 1, args.n_train_batches, error * 100);
-             errors.valid = error;
+           [&](const EarlyStoppingState& now, double error) {
+             session.say("epoch {}, minibatch {}/{}, validation error {:f} %", now.epoch, now.minibatch + 1,
+                         args.n_train_batches, error * 100);
+             state.valid_error = error;
            },
        .on_best =
-           [&](const EarlyStoppingState& state) {
-             session.say("     epoch {}, minibatch {}/{}, test error of best model {:f} %", state.epoch,
-                         state.minibatch + 1, args.n_train_batches, state.test_score * 100);
-             errors.test = state.test_score;
+           [&](const EarlyStoppingState& now) {
+             session.say("     epoch {}, minibatch {}/{}, test error of best model {:f} %", now.epoch,
+                         now.minibatch + 1, args.n_train_batches, now.test_score * 100);
+             state.test_error = now.test_score;
              args.on_best();
            },
-       .on_epoch = [&](const EarlyStoppingState& state,
-                       double cost) { log_epoch(session.log, args.phase, state.epoch, cost, errors); }});
+       .on_epoch = [&](const EarlyStoppingState& now,
+                       double cost) { log_epoch(session.log, args.phase, now.epoch, cost, state); },
+       .keep_going = keep_going},
+      state.early);
+  session.checkpoint.write(session.log);
   // The patience may end within an epoch.
+  const EarlyStoppingState& end = state.early;
   if (end.minibatch < args.n_train_batches)
-    log_epoch(session.log, args.phase, end.epoch, end.cost_sum / static_cast<double>(end.minibatch), errors);
-  return {end.best_validation, end.test_score, end.best_iter, end.epoch, clock.seconds()};
+    log_epoch(session.log, args.phase, end.epoch, end.cost_sum / static_cast<double>(end.minibatch), state);
 }
 
 }  // namespace damo::apps

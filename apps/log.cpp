@@ -1,5 +1,8 @@
 #include "apps/log.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
@@ -17,11 +20,18 @@ std::string json(double value) { return std::isfinite(value) ? fmt::format("{:.1
 
 }  // namespace
 
-Log::Log(const std::string& path, bool minibatches)
+Log::Log(const std::string& path, bool minibatches, std::int64_t kept)
     : path_(path), minibatches_(minibatches && !path.empty()), file_(nullptr, &std::fclose) {
   if (path.empty()) return;
-  file_.reset(std::fopen(path.c_str(), "w"));
+  file_.reset(std::fopen(path.c_str(), kept > 0 ? "r+" : "w"));
   check(file_ != nullptr, "--log is {}, which cannot be written: {}", path, std::strerror(errno));
+  if (kept == 0) return;
+  std::fseek(file_.get(), 0, SEEK_END);
+  const auto size = static_cast<std::int64_t>(std::ftell(file_.get()));
+  check(size >= kept, "--log is {}, which has {} bytes, and had {} at the checkpoint", path, size, kept);
+  check(::ftruncate(::fileno(file_.get()), kept) == 0, "--log is {}, which cannot be cut: {}", path,
+        std::strerror(errno));
+  std::fseek(file_.get(), 0, SEEK_END);
 }
 
 void Log::write(const std::vector<Field>& fields) {
@@ -33,8 +43,20 @@ void Log::write(const std::vector<Field>& fields) {
   }
   line += "}\n";
   const bool written = std::fwrite(line.data(), 1, line.size(), file_.get()) == line.size();
-  if (!written || std::fflush(file_.get()) != 0)
-    throw std::runtime_error(fmt::format("the log {} cannot be written: {}", path_, std::strerror(errno)));
+  if (!written || std::fflush(file_.get()) != 0) failed();
+}
+
+std::int64_t Log::sync() {
+  if (file_ == nullptr) return 0;
+  // A pipe or a terminal cannot be synchronized, and need not.
+  if (std::fflush(file_.get()) != 0 ||
+      (::fsync(::fileno(file_.get())) != 0 && errno != EINVAL && errno != ENOTSUP))
+    failed();
+  return std::max<std::int64_t>(0, std::ftell(file_.get()));
+}
+
+void Log::failed() const {
+  throw std::runtime_error(fmt::format("the log {} cannot be written: {}", path_, std::strerror(errno)));
 }
 
 }  // namespace damo::apps

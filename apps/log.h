@@ -19,15 +19,20 @@ struct Field {
 /// handed to the system as it comes: a crash keeps what was written.
 class Log {
  public:
-  /// An empty path: no file, and no line is written. Throws Error if the file cannot be opened.
-  Log(const std::string& path, bool minibatches);
+  /// An empty path: no file, and no line is written. An existing file keeps its first `kept` bytes. Throws
+  /// Error if the file cannot be opened, or is shorter.
+  Log(const std::string& path, bool minibatches, std::int64_t kept = 0);
 
   /// Whether there is one line per minibatch too.
   bool minibatches() const { return minibatches_; }
   /// Throws std::runtime_error if the line cannot be written.
   void write(const std::vector<Field>& fields);
+  /// Puts the file on the disk; returns its size in bytes, 0 without a file. Throws std::runtime_error.
+  std::int64_t sync();
 
  private:
+  [[noreturn]] void failed() const;
+
   std::string path_;
   bool minibatches_;
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;

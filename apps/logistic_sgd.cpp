@@ -31,22 +31,25 @@ void train(const Options& options, Session& session) {
   const LogisticRegression classifier({.input = x, .n_in = 28 * 28, .n_out = 10});
   const Var cost = classifier.negative_log_likelihood(y);
   session.load(classifier.named_params());
+  session.checkpoint.keep(classifier.named_params());
+  FitState state;
+  state.keep(session.checkpoint);
   const auto functions = training_functions({x, y, cost, classifier.errors(y), classifier.params}, datasets,
                                             options.batch_size, options.learning_rate);
 
   session.say("... training the model");
-  const FitResult result = fit(functions,
-                               {.phase = "train",
-                                .n_epochs = options.n_epochs,
-                                .n_train_batches = n_minibatches(datasets.train.x, options.batch_size),
-                                .patience = 5000,
-                                .on_best = [&] { session.save(classifier.named_params()); }},
-                               session);
+  fit(functions,
+      {.phase = "train",
+       .n_epochs = options.n_epochs,
+       .n_train_batches = n_minibatches(datasets.train.x, options.batch_size),
+       .patience = 5000,
+       .on_best = [&] { session.save(classifier.named_params()); }},
+      state, session);
   session.say("Optimization complete with best validation score of {:f} %,with test performance {:f} %",
-              result.best_validation_loss * 100, result.test_score * 100);
-  session.say("The code run for {} epochs, with {:f} epochs/sec", result.epoch,
-              result.epoch / result.seconds);
-  session.say("The code for file logistic_sgd.cpp ran for {:.1f}s", result.seconds);
+              state.early.best_validation * 100, state.early.test_score * 100);
+  session.say("The code run for {} epochs, with {:f} epochs/sec", state.early.epoch,
+              static_cast<double>(state.early.epoch) / state.seconds);
+  session.say("The code for file logistic_sgd.cpp ran for {:.1f}s", state.seconds);
 }
 
 // The classes that the saved model sees in the first ten test examples.
@@ -71,8 +74,7 @@ void program(int argc, const char* const* argv) {
   line.flag(
       "--predict", options.predict,
       "do not train, but print what the model of --load, or best_model.npz, predicts of ten test examples");
-  options.common.declare(line);
-  if (!line.parse(argc, argv)) return;
+  if (!options.common.read(line, argc, argv)) return;
   const std::string best_model = "best_model.npz";
   if (options.predict && options.common.load.empty()) options.common.load = best_model;
   if (!options.predict && options.common.save.empty()) options.common.save = best_model;

@@ -24,8 +24,7 @@ void program(int argc, const char* const* argv) {
   line.real("--L1-reg", L1_reg, 0, any, "weight of sum |w| in the cost");
   line.real("--L2-reg", L2_reg, 0, any, "weight of sum w^2 in the cost");
   line.whole("--batch-size", batch_size, 1, "examples in a minibatch");
-  common.declare(line);
-  if (!line.parse(argc, argv)) return;
+  if (!common.read(line, argc, argv)) return;
 
   Session session(common);
   const Datasets datasets = session.load_datasets();
@@ -39,22 +38,25 @@ void program(int argc, const char* const* argv) {
   const Var cost =
       classifier.negative_log_likelihood(y) + L1_reg * classifier.L1 + L2_reg * classifier.L2_sqr;
   session.load(classifier.named_params());
+  session.checkpoint.keep(classifier.named_params());
+  FitState state;
+  state.keep(session.checkpoint);
   const auto functions = training_functions({x, y, cost, classifier.errors(y), classifier.params}, datasets,
                                             batch_size, learning_rate);
 
   session.say("... training");
-  const FitResult result = fit(functions,
-                               {.phase = "train",
-                                .n_epochs = n_epochs,
-                                .n_train_batches = n_minibatches(datasets.train.x, batch_size),
-                                .patience = 10000,
-                                .on_best = [&] { session.save(classifier.named_params()); }},
-                               session);
+  fit(functions,
+      {.phase = "train",
+       .n_epochs = n_epochs,
+       .n_train_batches = n_minibatches(datasets.train.x, batch_size),
+       .patience = 10000,
+       .on_best = [&] { session.save(classifier.named_params()); }},
+      state, session);
   session.say(
       "Optimization complete. Best validation score of {:f} % obtained at iteration {}, with test "
       "performance {:f} %",
-      result.best_validation_loss * 100, result.best_iter + 1, result.test_score * 100);
-  session.say("The code for file mlp.cpp ran for {:.2f}m", result.seconds / 60);
+      state.early.best_validation * 100, state.early.best_iter + 1, state.early.test_score * 100);
+  session.say("The code for file mlp.cpp ran for {:.2f}m", state.seconds / 60);
 }
 
 }  // namespace

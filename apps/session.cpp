@@ -1,5 +1,7 @@
 #include "apps/session.h"
 
+#include <algorithm>
+#include <cstring>
 #include <stdexcept>
 
 #include "core/check.h"
@@ -20,15 +22,41 @@ void during_the_run(F f) {
   }
 }
 
+// Of the elements' bytes.
+std::int64_t checksum(const Tensor& data) {
+  const Tensor t = data.contiguous();
+  const auto n = static_cast<std::size_t>(t.size() * size_of(t.dtype()));
+  const auto* p = static_cast<const char*>(t.data());
+  std::uint64_t sum = n, word = 0;
+  for (std::size_t i = 0; i < n; i += sizeof word) {
+    word = 0;
+    std::memcpy(&word, p + i, std::min(sizeof word, n - i));
+    sum = (sum ^ word) * 0x9e3779b97f4a7c15;
+    sum ^= sum >> 32;
+  }
+  return static_cast<std::int64_t>(sum);
+}
+
 }  // namespace
 
 Session::Session(const CommonOptions& options)
-    : terminal(options.progress), log(options.log, options.log_minibatches), options_(options) {
+    : terminal(options.progress),
+      checkpoint(options),
+      log(options.log, options.log_minibatches, checkpoint.log_bytes()),
+      options_(options) {
   set_floatX(dtype_from_string(options.floatX));
   if (!options.save.empty()) check_writable("--save", options.save);
 }
 
 Datasets Session::load_datasets() {
+  Datasets datasets = read_datasets();
+  if (checkpoint.writes())
+    for (const SharedDataset* set : {&datasets.train, &datasets.valid, &datasets.test})
+      checkpoint.expect(set->x.name(), checksum(set->x.get_value({.borrow = true})));
+  return datasets;
+}
+
+Datasets Session::read_datasets() {
   say("... loading data");
   const CommonOptions& o = options_;
   if (o.dataset == "synthetic") {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "apps/checkpoint.h"
 #include "apps/command_line.h"
 #include "apps/log.h"
 #include "apps/terminal.h"
@@ -18,7 +19,8 @@ namespace damo::apps {
 /// One run of a program: its data, its files, and what the user sees of it.
 class Session {
  public:
-  /// Sets floatX and opens the log. Throws Error if a file that is to be written later cannot be.
+  /// Sets floatX, reads --resume and opens the log. Throws Error if a file that is to be written later cannot
+  /// be.
   explicit Session(const CommonOptions& options);
 
   /// The data sets that the options name, at their sizes. Throws Error.
@@ -35,6 +37,9 @@ class Session {
   /// std::runtime_error.
   void save_filters(const Shared& W, const std::string& path);
 
+  /// To be called between two minibatches; see Checkpoint.
+  void pause() { checkpoint.pause(log, terminal); }
+
   /// A line on standard output.
   template <class... A>
   void say(fmt::format_string<A...> format, A&&... args) {
@@ -42,9 +47,12 @@ class Session {
   }
 
   Terminal terminal;
+  Checkpoint checkpoint;
   Log log;
 
  private:
+  Datasets read_datasets();
+
   CommonOptions options_;
 };
 

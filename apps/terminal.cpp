@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -9,8 +10,6 @@
 
 namespace damo::apps {
 namespace {
-
-constexpr double interval = 0.1;  // seconds between two drawings
 
 std::string duration(double seconds) {
   const auto s = static_cast<std::int64_t>(std::ceil(seconds));
@@ -21,7 +20,11 @@ std::string duration(double seconds) {
 }  // namespace
 
 Terminal::Terminal(const std::string& progress)
-    : on_(progress == "on" || (progress == "auto" && ::isatty(STDERR_FILENO) == 1)) {}
+    : kind_(progress == "off"                                  ? Kind::none
+            : progress == "on" || ::isatty(STDERR_FILENO) == 1 ? Kind::live
+                                                               : Kind::plain),
+      interval_(kind_ == Kind::live ? 0.1 : 30),
+      next_(interval_) {}
 
 Terminal::~Terminal() { clear(); }
 
@@ -31,24 +34,35 @@ void Terminal::say(const std::string& line) {
   std::fflush(stdout);
 }
 
-void Terminal::begin(const std::string& task, std::int64_t n) {
+void Terminal::warn(const std::string& line) {
+  clear();
+  fmt::print(stderr, "{}\n", line);
+}
+
+void Terminal::begin(const std::string& task, std::int64_t n, std::int64_t done) {
   task_ = task;
   n_ = n;
-  done_ = 0;
-  clock_ = Clock();
-  next_ = interval;
+  done_ = begun_at_ = done;
+  begun_ = clock_.seconds();
 }
 
 void Terminal::step(double cost) {
   ++done_;
-  if (!on_) return;
+  if (kind_ == Kind::none) return;
   const double now = clock_.seconds();
   if (now < next_) return;
-  next_ = now + interval;
-  const double left = now / static_cast<double>(done_) * static_cast<double>(n_ - done_);
-  fmt::print(stderr, "\r{}: {}/{}, cost {:.6g}, {} left\033[K", task_, done_, n_, cost, duration(left));
+  next_ = now + interval_;
+  const double rate = static_cast<double>(done_ - begun_at_) / std::max(now - begun_, 1e-6);
+  const std::string line =
+      fmt::format("{}: {}/{}, cost {:.6g}, {:.{}f} minibatches/s, {} left", task_, done_, n_, cost, rate,
+                  rate < 10 ? 1 : 0, duration(static_cast<double>(n_ - done_) / rate));
+  if (kind_ == Kind::live) {
+    fmt::print(stderr, "\r{}\033[K", line);
+    drawn_ = true;
+  } else {
+    fmt::print(stderr, "[{}] {}\n", duration(now), line);
+  }
   std::fflush(stderr);
-  drawn_ = true;
 }
 
 void Terminal::clear() {

@@ -16,31 +16,38 @@ class Clock {
 };
 
 /// What the user watches: the tutorial's lines on standard output; below them, on standard error, one line
-/// that says how far the work has come.
+/// that says how far the work has come, or, where that is no terminal, such a line every half minute.
 class Terminal {
  public:
-  /// "on", "off", or "auto": on if standard error is a terminal.
+  /// "off", or how: "on" for the live line, "auto" for a live one on a terminal and plain ones elsewhere.
   explicit Terminal(const std::string& progress);
   ~Terminal();
 
   /// A line on standard output.
   void say(const std::string& line);
 
-  /// Begins a task of n equal steps.
-  void begin(const std::string& task, std::int64_t n);
-  /// One step is done. The line is drawn ten times a second.
+  /// A line on standard error.
+  void warn(const std::string& line);
+
+  /// Begins a task of n equal steps, of which some have been done before.
+  void begin(const std::string& task, std::int64_t n, std::int64_t done = 0);
+  /// One step is done. The live line is drawn ten times a second.
   void step(double cost);
 
  private:
   void clear();
 
-  bool on_;
+  enum class Kind { none, plain, live };
+  Kind kind_;
+  double interval_;  // seconds between two lines
   bool drawn_ = false;
   std::string task_;
   std::int64_t n_ = 0;
   std::int64_t done_ = 0;
-  Clock clock_;
-  double next_ = 0;  // when to draw again, by the clock
+  std::int64_t begun_at_ = 0;  // of done_
+  Clock clock_;                // of all the work
+  double begun_ = 0;           // when the task began, by the clock
+  double next_ = 0;            // when to draw again
 };
 
 }  // namespace damo::apps

@@ -48,7 +48,8 @@ TEST_CASE("the progress line goes to standard error and is removed before the ne
   std::string out;
   const std::string err = written_to(2, [&] { out = written_to(1, [] { some_work("on"); }); });
   CHECK(out == "done\n");
-  CHECK(err.starts_with("\repoch 1: 2/4, cost 0.25, 0:0"));
+  CHECK(err.starts_with("\repoch 1: 2/4, cost 0.25, "));
+  CHECK(err.find(" minibatches/s, 0:0") != std::string::npos);
   CHECK(err.ends_with(" left\033[K\r\033[K"));
 }
 
