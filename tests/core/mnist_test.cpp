@@ -71,10 +71,10 @@ std::string stderr_of(const std::function<void()>& f) {
   return read_file(path);
 }
 
-// The files here are not MNIST's own: the warnings of those before the wrong one do not matter.
+// The files here are not MNIST's own, but an Error comes without the warnings of those before the wrong one.
 std::string load_error(const std::string& folder) {
   std::string error;
-  stderr_of([&] { error = message_of([&] { load_mnist(folder); }); });
+  CHECK(stderr_of([&] { error = message_of([&] { load_mnist(folder); }); }) == "");
   return error;
 }
 
@@ -171,6 +171,8 @@ TEST_CASE("what is wrong with a file is said, with its name, what was found and 
       load_error("") ==
       "MNIST was not found: put its four files into ~/.cache/damo/mnist, or name their folder in DAMO_DATA");
   CHECK(load_error(root + "/none") == "MNIST was not found: there is no folder " + root + "/none");
+  write_file(root + "/file", "x");
+  CHECK(load_error(root + "/file") == "MNIST was not found: " + root + "/file is not a folder");
   CHECK(load_error(root) ==
         "there is no train-labels-idx1-ubyte, with or without .gz, in " + root + " or its MNIST/raw");
   CHECK(message_of([&] { load_mnist(root, {.train = 50001}); }) ==
@@ -216,7 +218,7 @@ TEST_CASE("what is wrong with a file is said, with its name, what was found and 
   bad = packed;
   bad[bad.size() - 6] ^= 1;  // in the checksum
   CHECK(with(train_labels, bad).starts_with(train_labels + " is damaged: "));
-  CHECK(with(train_labels, bad).ends_with("incorrect data check"));
+  CHECK(with(train_labels, bad).ends_with(" is damaged: incorrect data check"));
   for (std::size_t n = 0; n < packed.size(); n += 29)
     REQUIRE(with(train_labels, packed.substr(0, n)).starts_with(train_labels));
 
