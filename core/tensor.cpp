@@ -18,6 +18,18 @@ std::shared_ptr<void> allocate(std::int64_t bytes) {
   return {p, [](void* q) { ::operator delete (q, std::align_val_t{64}); }};
 }
 
+/// A size mistyped by some digits is the user's error, not a lack of memory; nor may a product overflow.
+void check_memory(const Sizes& shape, DType dtype) {
+  constexpr std::int64_t limit = std::int64_t{1} << 40;
+  std::int64_t bytes = size_of(dtype);
+  bool fits = true, empty = false;
+  for (const std::int64_t n : shape) {
+    empty |= n == 0;
+    fits = fits && (n == 0 || (!__builtin_mul_overflow(bytes, n, &bytes) && bytes <= limit));
+  }
+  check(fits || empty, "{} {} is too large: a tensor has at most 1 TiB", dtype, shape);
+}
+
 /// Calls f with a value of the C++ type that `dtype` names.
 template <class F>
 auto visit(DType dtype, F f) {
@@ -222,6 +234,7 @@ Tensor::Tensor(std::initializer_list<Nested> list) {
 
 Tensor Tensor::empty(const Sizes& shape, DType dtype) {
   for (const std::int64_t n : shape) check(n >= 0, "a tensor cannot have the shape {}", shape);
+  check_memory(shape, dtype);
   Tensor t;
   t.view_ = {dtype, shape, row_major(shape), nullptr};
   t.owner_ = allocate(shape.product() * size_of(dtype));

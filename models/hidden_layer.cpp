@@ -9,7 +9,7 @@ namespace damo {
 
 Tensor initial_weights(RandomState& rng, int n_in, int n_out, Activation activation) {
   // The tutorial multiplies the drawn weights by 4; a factor that is a power of two is exact at either place.
-  const double bound = (activation == sigmoid ? 4 : 1) * std::sqrt(6. / (n_in + n_out));
+  const double bound = (activation == sigmoid ? 4 : 1) * std::sqrt(6. / (static_cast<double>(n_in) + n_out));
   return rng.uniform(-bound, bound, {n_in, n_out}, floatX());
 }
 

@@ -59,6 +59,14 @@ TEST_CASE("what cannot be a tensor is an error") {
           Tensor(std::vector<double>{1, 2, 3}, {2, 2});
         }) == "3 values do not fill the shape (2, 2)");
   CHECK(error_of([] { Tensor::zeros({2, -1}, float32); }) == "a tensor cannot have the shape (2, ?)");
+  CHECK(error_of([] {
+          Tensor::empty({784, 2147483647}, float32);
+        }) == "float32 (784, 2147483647) is too large: a tensor has at most 1 TiB");
+  // 2^64 bytes are no bytes in 64 bits.
+  CHECK(error_of([] {
+          Tensor::empty({std::int64_t{1} << 31, std::int64_t{1} << 30}, float64);
+        }) == "float64 (2147483648, 1073741824) is too large: a tensor has at most 1 TiB");
+  CHECK(Tensor::empty({std::int64_t{1} << 40, 0}, int8).size() == 0);
 }
 
 TEST_CASE("elements are read by index, as one number, and all together") {
