@@ -18,6 +18,12 @@ std::string reason(int error) { return std::generic_category().message(error); }
 
 }  // namespace
 
+std::string printable(std::string_view bytes) {
+  std::string out;
+  for (const char c : bytes.substr(0, 60)) out += c >= ' ' && c <= '~' ? c : '?';
+  return out;
+}
+
 InputFile::InputFile(const std::string& path) : path_(path) {
   // Without O_NONBLOCK opening a pipe would wait for a writer.
   descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);

@@ -2,8 +2,12 @@
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <string_view>
 
 namespace damo {
+
+/// Bytes of a file as a message shows them: the first 60, and '?' for each that is not printable ASCII.
+std::string printable(std::string_view bytes);
 
 /// A file read at any position. Every failure is an Error that names the file.
 class InputFile {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cctype>
 #include <string_view>
 
 #include "core/check.h"
@@ -70,12 +69,6 @@ class HeaderParser {
  private:
   [[noreturn]] void damaged(const std::string& what) const {
     fail("{}: the .npy header is damaged: it holds {} at character {}", where_, what, at_);
-  }
-
-  static std::string printable(const std::string& s) {
-    std::string out;
-    for (const char c : s.substr(0, 40)) out += std::isprint(static_cast<unsigned char>(c)) != 0 ? c : '?';
-    return out;
   }
 
   void skip_space() {

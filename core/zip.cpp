@@ -44,12 +44,6 @@ std::string seal(std::string_view directory, std::string_view end) {
 }
 constexpr std::size_t seal_size = 19;
 
-std::string printable(std::string_view s) {
-  std::string out;
-  for (const char c : s.substr(0, 60)) out += c >= ' ' && c <= '~' ? c : '?';
-  return out;
-}
-
 }  // namespace
 
 ZipReader::ZipReader(const std::string& path) : file_(path) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "core/file.h"
 #include "core/npz.h"
 
 namespace damo {
@@ -41,7 +42,8 @@ void load_params(const std::string& path, const NamedParams& params) {
     values.push_back(value.astype(now.dtype()));
   }
   for (const auto& [name, value] : arrays)
-    check(find(params, name) != params.end(), "{} holds {}, which this model does not have", path, name);
+    check(find(params, name) != params.end(), "{} holds {}, which this model does not have", path,
+          printable(name));
   for (std::size_t i = 0; i < params.size(); ++i) params[i].second.set_value(values[i]);
 }
 
