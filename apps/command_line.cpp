@@ -1,17 +1,17 @@
 #include "apps/command_line.h"
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
 #include <limits>
+#include <new>
 #include <optional>
 
 #include "apps/checkpoint.h"
 #include "core/check.h"
+#include "core/file.h"
 
 namespace damo::apps {
 namespace {
@@ -72,7 +72,13 @@ void CommandLine::add(const std::string& option, const std::string& placeholder,
   const std::string shown = show();
   const std::string text = shown.empty() ? help : fmt::format("{} ({})", help, shown);
   app_->add_option_function<std::string>(
-          option, [option, read](const std::string& given) { read(option, given); }, text)
+          option,
+          [option, read](const std::string& given) {
+            // "--save --log x" saves nothing to a file "--log".
+            check(!given.starts_with("--"), "{} needs a value, and is followed by {}", option, given);
+            read(option, given);
+          },
+          text)
       ->type_name(placeholder)
       ->take_last();
   values_.emplace_back(option, show);
@@ -165,9 +171,11 @@ bool CommandLine::parse(int argc, const char* const* argv) {
     std::fputs(app_->help().c_str(), stdout);
     return false;
   } catch (const CLI::ArgumentMismatch& e) {
-    const std::string what = e.what();  // "--option: 1 required N missing", or, of a flag, without a colon
+    // "--option: 1 required N missing", or "flag was given a disallowed flag override"
+    const std::string what = e.what();
     const std::size_t colon = what.find(':');
-    throw Error(colon == std::string::npos ? what : what.substr(0, colon) + " needs a value");
+    if (colon == std::string::npos) fail("--{} takes no value", what.substr(0, what.find(' ')));
+    fail("{} needs a value", what.substr(0, colon));
   } catch (const CLI::ParseError& e) {
     throw Error(e.what());
   }
@@ -213,12 +221,16 @@ bool CommonOptions::read(CommandLine& line, int argc, const char* const* argv) {
 void check_writable(const std::string& option, const std::string& path) {
   const std::filesystem::path file(path);
   const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
-  check(!std::filesystem::is_directory(file), "{} is {}, which is a folder, and must be a file", option,
-        path);
-  check(std::filesystem::is_directory(folder), "{} is {}, but there is no folder {}", option, path,
+  std::error_code ignored;
+  check(!std::filesystem::is_directory(file, ignored), "{} is {}, which is a folder, and must be a file",
+        option, path);
+  check(std::filesystem::is_directory(folder, ignored), "{} is {}, but there is no folder {}", option, path,
         folder.string());
-  check(::access(folder.c_str(), W_OK) == 0, "{} is {}, but the folder {} cannot be written to", option, path,
-        folder.string());
+  try {
+    const OutputFile probe(path);  // not committed
+  } catch (const Error& e) {
+    fail("{}: {}", option, e.what());
+  }
 }
 
 int run(const std::string& program, int argc, const char* const* argv,
@@ -232,6 +244,9 @@ int run(const std::string& program, int argc, const char* const* argv,
   } catch (const Error& e) {
     fmt::print(stderr, "{}: {}\n", program, e.what());
     return 2;
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "{}: there is not enough memory for data and layers of these sizes\n", program);
+    return 1;
   } catch (const std::exception& e) {
     fmt::print(stderr, "{}: {}\n", program, e.what());
     return 1;

@@ -85,7 +85,7 @@ struct CommonOptions {
 };
 
 /// Throws Error, which names the option, unless a file can be written at `path`: the folder must exist and
-/// permit it.
+/// permit it, and nothing but a file may be there.
 void check_writable(const std::string& option, const std::string& path);
 
 /// Runs a program. Returns its exit status: 0 if it ends, 2 after an Error (bad usage or bad input), 1 after

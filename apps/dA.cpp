@@ -72,9 +72,11 @@ void program(int argc, const char* const* argv) {
 
   std::error_code failed;
   std::filesystem::create_directories(options.output_folder, failed);
+  check(!failed, "--output-folder is {}, which cannot be made: {}", options.output_folder, failed.message());
   const std::string clean_picture = options.output_folder + "/filters_corruption_0.png";
   const std::string corrupted_picture = options.output_folder + "/filters_corruption_30.png";
   check_writable("--output-folder", clean_picture);
+  check_writable("--output-folder", corrupted_picture);
 
   Session session(options.common);
   const Shared train_set_x = session.load_datasets().train.x;

@@ -85,7 +85,8 @@ TEST_CASE("what cannot be read is named, with what was expected") {
   CHECK(error({"--what"}) == "unknown option \"--what\"; --help lists the options");
   CHECK(error({"3"}) == "unknown option \"3\"; --help lists the options");
   CHECK(error({"--n"}) == "--n needs a value");
-  CHECK(error({"--on=3"}) == "on was given a disallowed flag override");
+  CHECK(error({"--file", "--on"}) == "--file needs a value, and is followed by --on");
+  CHECK(error({"--on=3"}) == "--on takes no value");
   CHECK(error({"--x", "inf"}) == "--x is \"inf\", and must be a finite number from 0 to 1");
 }
 

@@ -1,48 +1,18 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <sstream>
 
 #include "core/npz.h"
-#include "tests/support.h"
+#include "tests/apps/program.h"
 
 /// The programs themselves, as a user runs them, on a few drawn digits.
 namespace damo::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Outcome {
-  int status;
-  std::string out;
-  std::string err;
-};
-
-std::string contents(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path).rdbuf();
-  return text.str();
-}
-
-// The programs are built beside the tests.
-std::string program_path(const std::string& name) {
-  return (fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "apps" / name).string();
-}
-
-// Runs it in an empty folder.
-Outcome run(const std::string& program, const std::string& arguments,
-            const std::string& folder = temp_dir()) {
-  const std::string files = temp_dir();
-  const std::string command = "cd '" + folder + "' && env -u DAMO_DATA HOME='" + files + "' '" +
-                              program_path(program) + "' " + arguments + " >'" + files + "/out' 2>'" + files +
-                              "/err'";
-  const int status = std::system(command.c_str());
-  return {WEXITSTATUS(status), contents(files + "/out"), contents(files + "/err")};
-}
 
 std::vector<nlohmann::json> log_lines(const std::string& path) {
   std::vector<nlohmann::json> lines;
