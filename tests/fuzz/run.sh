@@ -33,6 +33,11 @@ for target in "${targets[@]}"; do
   fi
 done
 
+# The targets write each input to a file: in memory where that is possible.
+if [[ -d /dev/shm && -w /dev/shm ]]; then TMPDIR=$(mktemp -d -p /dev/shm); else TMPDIR=$(mktemp -d); fi
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
+
 # A header that promises gigabytes must not allocate them, hence the limits on memory.
 fuzz() {
   local target=$1
