@@ -1,9 +1,15 @@
 #!/usr/bin/env bash
 # Fetches the four files of MNIST and checks them: apps/get_mnist.sh [folder]
 # The folder is $DAMO_DATA or ~/.cache/damo/mnist by default. Files that are there and right are kept.
+# DAMO_MNIST_MIRRORS lists other places to fetch from, by their URLs, also file:///folder.
 set -euo pipefail
+if [[ ${1:-} == -* ]] || (($# > 1)); then
+  echo "usage: apps/get_mnist.sh [folder]" >&2
+  exit 2
+fi
 folder=${1:-${DAMO_DATA:-$HOME/.cache/damo/mnist}}
 mirrors=(https://ossci-datasets.s3.amazonaws.com/mnist https://storage.googleapis.com/cvdf-datasets/mnist)
+if [[ -n ${DAMO_MNIST_MIRRORS:-} ]]; then read -r -a mirrors <<<"$DAMO_MNIST_MIRRORS"; fi
 
 # File, sha256 as published, sha256 decompressed: a recompressed copy is as good.
 files=(
@@ -21,11 +27,15 @@ files=(
    ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
 )
 
+# fetch URL FILE
 fetch() {
-  if command -v curl >/dev/null; then
-    curl --fail --silent --show-error --location --connect-timeout 10 --max-time 300 --output "$2" "$1"
+  if [[ $1 == file://* ]]; then
+    cp -- "${1#file://}" "$2"
+  elif command -v curl >/dev/null; then
+    curl --fail --silent --show-error --location --connect-timeout 10 --max-time 300 \
+      --speed-limit 1000 --speed-time 20 --output "$2" "$1"
   elif command -v wget >/dev/null; then
-    wget --quiet --tries 1 --timeout 20 --output-document "$2" "$1"
+    wget --no-verbose --tries 1 --timeout 20 --output-document "$2" "$1"
   else
     echo "get_mnist: neither curl nor wget is installed" >&2
     return 1
@@ -40,23 +50,29 @@ is_right() {
 # get NAME SHA256 SHA256_DECOMPRESSED
 get() {
   local path=$folder/$1 mirror
-  if [[ -f $path ]] && is_right "$path" "$2" "$3"; then return 0; fi
+  if [[ -f $path ]]; then
+    if is_right "$path" "$2" "$3"; then return 0; fi
+    echo "get_mnist: $path has another checksum and will be replaced" >&2
+  fi
   for mirror in "${mirrors[@]}"; do
     echo "get_mnist: $mirror/$1"
-    if ! fetch "$mirror/$1" "$path.part"; then
+    part=$path.part
+    rm -f "$part"
+    if ! fetch "$mirror/$1" "$part"; then
       echo "get_mnist: this mirror failed" >&2
-    elif ! is_right "$path.part" "$2" "$3"; then
+    elif ! is_right "$part" "$2" "$3"; then
       echo "get_mnist: this mirror's file has another checksum" >&2
     else
-      mv "$path.part" "$path"
+      mv -f "$part" "$path"
       return 0
     fi
-    rm -f "$path.part"
   done
   echo "get_mnist: no mirror has $1" >&2
   return 1
 }
 
+part=
+trap 'if [[ -n $part ]]; then rm -f "$part"; fi' EXIT
 mkdir -p "$folder"
 for file in "${files[@]}"; do
   read -r -d '' name packed unpacked <<<"$file" || true
