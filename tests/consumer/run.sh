@@ -14,28 +14,51 @@ if [[ $way != add_subdirectory ]]; then
   cmake --install "$build" --prefix "$work/installed" >/dev/null
   # It must work wherever it is moved to, and know nothing of where it was made.
   mv "$work/installed" "$work/damo"
-  for path in "$root" "$work/installed"; do
+  for path in "$root" "$build" "$work/installed"; do
     if grep -rlaF "$path" "$work/damo"; then
       echo "the installed files above name $path, expected no path of the build" >&2
       exit 1
     fi
   done
+  if grep -rnE --include='*.cmake' --include='*.pc' '(^|[[:space:]";:=IL])/[[:alnum:]]' "$work/damo"; then
+    echo "the installed files have the absolute paths above, expected none" >&2
+    exit 1
+  fi
 fi
+
+# check_private FLAGS: none of our instruction sets, warnings and code generation reach a consumer.
+check_private() {
+  if grep -oE '(^|[[:space:]])(-[mWf]|-DDAMO|-DEigen)[^[:space:]]*' <<<"$1"; then
+    echo "a consumer is compiled with the flags above, expected none of Damo's own" >&2
+    exit 1
+  fi
+}
+
+# configure OPTIONS: and look at how main.cpp is to be compiled.
+configure() {
+  CXXFLAGS='' cmake -G Ninja -S "$here" -B "$work/build" -DCMAKE_EXPORT_COMPILE_COMMANDS=ON "$@"
+  check_private "$(grep '"command"' "$work/build/compile_commands.json" | grep -F "$here/main.cpp")"
+}
 
 case $way in
   find_package)
-    cmake -G Ninja -S "$here" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/damo" -DCMAKE_BUILD_TYPE=Release
+    configure -DCMAKE_PREFIX_PATH="$work/damo" -DCMAKE_BUILD_TYPE=Release
     cmake --build "$work/build"
     ;;
   add_subdirectory)
     # Unoptimized, for a quick build.
-    cmake -G Ninja -S "$here" -B "$work/build" -DDAMO_SOURCE="$root" -DCMAKE_BUILD_TYPE=None
+    configure -DDAMO_SOURCE="$root" -DCMAKE_BUILD_TYPE=None
+    if grep -E '^DAMO_(BUILD_TESTS|BUILD_APPS|INSTALL):BOOL=ON' "$work/build/CMakeCache.txt"; then
+      echo "the options above are on, expected them off in another project" >&2
+      exit 1
+    fi
     cmake --build "$work/build" --target consumer
     ;;
   pkg_config)
     pc=$(find "$work/damo" -name damo.pc)
     flags=$(PKG_CONFIG_PATH=$(dirname "$pc") pkg-config --cflags --libs damo)
     echo "pkg-config: $flags"
+    check_private "$flags"
     mkdir "$work/build"
     # shellcheck disable=SC2086  # the flags are words
     "${CXX:-c++}" -std=c++20 "$here/main.cpp" $flags -o "$work/build/consumer"
