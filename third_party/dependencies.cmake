@@ -34,7 +34,7 @@ function(damo_fetch_headers target name subdir url hash)
   if(TARGET ${target})
     return()
   endif()
-  message(STATUS "${name} is not installed; downloading ${url}")
+  message(STATUS "${name} is not installed or too old; downloading ${url}")
   FetchContent_Declare(damo_${name} URL ${url} URL_HASH SHA256=${hash} SOURCE_SUBDIR none)
   FetchContent_MakeAvailable(damo_${name})
   add_library(${target} INTERFACE IMPORTED GLOBAL)
@@ -42,19 +42,25 @@ function(damo_fetch_headers target name subdir url hash)
     INTERFACE_INCLUDE_DIRECTORIES "${damo_${name}_SOURCE_DIR}/${subdir}")
 endfunction()
 
-damo_find(fmt::fmt libfmt-dev fmt CONFIG)
+# The oldest versions asked for are the oldest tried.
+damo_find(fmt::fmt libfmt-dev fmt 9 CONFIG)
 if(NOT TARGET fmt::fmt)
-  message(STATUS "fmt is not installed; downloading it")
+  set(url https://github.com/fmtlib/fmt/archive/9.1.0.tar.gz)
+  message(STATUS "fmt 9 or later is not installed; downloading ${url}")
+  set(fmt_VERSION 9.1.0)
   set(FMT_INSTALL ${DAMO_INSTALL})
-  FetchContent_Declare(fmt URL https://github.com/fmtlib/fmt/archive/9.1.0.tar.gz
+  FetchContent_Declare(fmt URL ${url}
     URL_HASH SHA256=5dea48d1fcddc3ec571ce2058e13910a0d4a6bab4cc09a809d8b1dd1c88ae6f2)
   FetchContent_MakeAvailable(fmt)
+  # Its warnings are not ours.
+  set_target_properties(fmt PROPERTIES
+    INTERFACE_SYSTEM_INCLUDE_DIRECTORIES $<TARGET_PROPERTY:fmt,INTERFACE_INCLUDE_DIRECTORIES>)
 endif()
 
 damo_find(Eigen3::Eigen libeigen3-dev Eigen3 3.4 CONFIG)
 damo_fetch_headers(Eigen3::Eigen eigen .
-  https://gitlab.com/libeigen/eigen/-/archive/3.4.0/eigen-3.4.0.tar.gz
-  8586084f71f9bde545ee7fa6d00288b264a2b7ac3607b974e54d13e7162c1c72)
+  https://gitlab.com/libeigen/eigen/-/archive/3.4.0/eigen-3.4.0.tar.bz2
+  b4c198460eba6f28d34894e3a5710998818515104d6e74e5cc331ce31e46e626)
 
 if(DAMO_BUILD_APPS OR DAMO_BUILD_TESTS)
   damo_find(nlohmann_json::nlohmann_json nlohmann-json3-dev nlohmann_json CONFIG)
@@ -63,13 +69,13 @@ if(DAMO_BUILD_APPS OR DAMO_BUILD_TESTS)
     d69f9deb6a75e2580465c6c4c5111b89c4dc2fa94e3a85fcd2ffcd9a143d9273)
 endif()
 if(DAMO_BUILD_APPS)
-  damo_find(CLI11::CLI11 libcli11-dev CLI11 CONFIG)
+  damo_find(CLI11::CLI11 libcli11-dev CLI11 2.1 CONFIG)
   damo_fetch_headers(CLI11::CLI11 cli11 include
     https://github.com/CLIUtils/CLI11/archive/refs/tags/v2.3.2.tar.gz
     aac0ab42108131ac5d3344a9db0fdf25c4db652296641955720a4fbe52334e22)
 endif()
 if(DAMO_BUILD_TESTS)
-  damo_find(doctest::doctest doctest-dev doctest CONFIG)
+  damo_find(doctest::doctest doctest-dev doctest 2.4 CONFIG)
   damo_fetch_headers(doctest::doctest doctest .
     https://github.com/doctest/doctest/archive/refs/tags/v2.4.11.tar.gz
     632ed2c05a7f53fa961381497bf8069093f0d6628c5f26286161fbd32a560186)
