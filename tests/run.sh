@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds Damo and runs its tests: tests/run.sh [options of ctest]
-#   DAMO_PRESET      what to build, release or dev; release by default
+#   DAMO_PRESET      which of CMakePresets.json to build, release by default
 #   DAMO_BUILD       the folder to build in, build/$DAMO_PRESET by default
 #   DAMO_CMAKE_ARGS  more options for cmake, as -DDAMO_WERROR=ON
 # The last line counts test cases: "N passed, N failed".
