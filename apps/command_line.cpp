@@ -239,6 +239,8 @@ int run(const std::string& program, int argc, const char* const* argv,
         void (*body)(int, const char* const*)) {
   try {
     body(argc, argv);
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+      throw std::runtime_error("standard output cannot be written");
     return 0;
   } catch (const Stopped& stopped) {
     fmt::print(stderr, "{}: {}\n", program, stopped.message);

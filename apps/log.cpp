@@ -21,21 +21,25 @@ std::string json(double value) { return std::isfinite(value) ? fmt::format("{:.1
 }  // namespace
 
 Log::Log(const std::string& path, bool minibatches, std::int64_t kept)
-    : path_(path), minibatches_(minibatches && !path.empty()), file_(nullptr, &std::fclose) {
+    : path_(path), minibatches_(minibatches && !path.empty()), kept_(kept), file_(nullptr, &std::fclose) {
   if (path.empty()) return;
-  file_.reset(std::fopen(path.c_str(), kept > 0 ? "r+" : "w"));
+  // What is there already is kept until the first line is written: the run may fail before.
+  file_.reset(std::fopen(path.c_str(), "a"));
   check(file_ != nullptr, "--log is {}, which cannot be written: {}", path, std::strerror(errno));
-  if (kept == 0) return;
-  std::fseek(file_.get(), 0, SEEK_END);
   const auto size = static_cast<std::int64_t>(std::ftell(file_.get()));
   check(size >= kept, "--log is {}, which has {} bytes, and had {} at the checkpoint", path, size, kept);
-  check(::ftruncate(::fileno(file_.get()), kept) == 0, "--log is {}, which cannot be cut: {}", path,
-        std::strerror(errno));
-  std::fseek(file_.get(), 0, SEEK_END);
+}
+
+void Log::begin() {
+  if (begun_) return;
+  begun_ = true;
+  // A pipe or a terminal has nothing to cut.
+  if (::ftruncate(::fileno(file_.get()), kept_) != 0 && errno != EINVAL) failed();
 }
 
 void Log::write(const std::vector<Field>& fields) {
   if (file_ == nullptr) return;
+  begin();
   std::string line;
   for (const Field& field : fields) {
     line += line.empty() ? "{" : ",";
@@ -48,10 +52,12 @@ void Log::write(const std::vector<Field>& fields) {
 
 std::int64_t Log::sync() {
   if (file_ == nullptr) return 0;
+  begin();
   // A pipe or a terminal cannot be synchronized, and need not.
   if (std::fflush(file_.get()) != 0 ||
       (::fsync(::fileno(file_.get())) != 0 && errno != EINVAL && errno != ENOTSUP))
     failed();
+  std::fseek(file_.get(), 0, SEEK_END);
   return std::max<std::int64_t>(0, std::ftell(file_.get()));
 }
 

@@ -31,10 +31,13 @@ class Log {
   std::int64_t sync();
 
  private:
+  void begin();
   [[noreturn]] void failed() const;
 
   std::string path_;
   bool minibatches_;
+  std::int64_t kept_;
+  bool begun_ = false;
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
 };
 

@@ -8,6 +8,7 @@
 #include "core/mnist.h"
 #include "core/picture.h"
 #include "core/synthetic.h"
+#include "core/threads.h"
 
 namespace damo::apps {
 namespace {
@@ -45,7 +46,12 @@ Session::Session(const CommonOptions& options)
       log(options.log, options.log_minibatches, checkpoint.log_bytes()),
       options_(options) {
   set_floatX(dtype_from_string(options.floatX));
+  set_threads(options.threads);
   if (!options.save.empty()) check_writable("--save", options.save);
+  check(options.log.empty() || (options.log != options.save && options.log != options.checkpoint),
+        "--log is {}, and so is another file", options.log);
+  check(options.save.empty() || options.save != options.checkpoint, "--save and --checkpoint are both {}",
+        options.save);
 }
 
 Datasets Session::load_datasets() {

@@ -1,6 +1,7 @@
 #include "core/function.h"
 
 #include <algorithm>
+#include <ostream>
 
 #include "core/identity.h"
 #include "core/plan.h"
@@ -216,6 +217,15 @@ const Tensor& Values::operator[](std::size_t i) const {
 const Tensor& Values::only() const {
   check(size_ == 1, "a single value was asked for, but the function returns {}", size_);
   return *begin();
+}
+
+void Values::check_size(std::size_t n) const {
+  check(size_ == n, "{} values were asked for, but the function returns {}", n, size_);
+}
+
+std::ostream& operator<<(std::ostream& out, const Values& values) {
+  for (const Tensor& t : values) out << (&t == values.begin() ? "" : "\n") << t;
+  return out;
 }
 
 Values Function::call(const Tensor* values, std::size_t n) const {

@@ -1,5 +1,8 @@
 #pragma once
+#include <algorithm>
+#include <array>
 #include <initializer_list>
+#include <iosfwd>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -70,7 +73,8 @@ struct FunctionArgs {
   std::vector<std::string> exclude = {};  ///< names of rules not to apply
 };
 
-/// What a call returns: converts to a Tensor or a number if there is one output, else indexes and binds.
+/// What a call returns: converts to a Tensor or a number if there is one output, else indexes and binds:
+/// `const auto [cost, error] = f(x).bind<2>();`
 class Values {
  public:
   Values() = default;
@@ -85,15 +89,27 @@ class Values {
   T item() const {
     return only().template item<T>();
   }
+  /// All outputs. Throws Error unless there are exactly n.
+  template <std::size_t n>
+  std::array<Tensor, n> bind() const {
+    check_size(n);
+    std::array<Tensor, n> all;
+    std::copy(begin(), end(), all.begin());
+    return all;
+  }
   const Tensor* begin() const { return many_.empty() ? &one_ : many_.data(); }
   const Tensor* end() const { return begin() + size_; }
 
  private:
   const Tensor& only() const;
+  void check_size(std::size_t n) const;
   Tensor one_;  ///< the only output, which costs no allocation
   std::vector<Tensor> many_;
   std::size_t size_ = 0;
 };
+
+/// The tensors, one after the other.
+std::ostream& operator<<(std::ostream& out, const Values& values);
 
 struct Keyword {
   std::string_view name;

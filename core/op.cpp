@@ -2,6 +2,8 @@
 
 namespace damo {
 
+Var Op::size(const Vars&, int, int) const { return {}; }
+
 Vars Op::L_op(const Vars&, const Vars&, const Vars&) const { fail("{} has no gradient", name()); }
 void Op::perform(const Views&, const Views&) const { throw Bug(name() + " has no kernel"); }
 View Op::view(const Views&) const { throw Bug(name() + " is not a view"); }

@@ -35,6 +35,10 @@ class Op {
   /// outside.
   virtual Types infer(const Types& x) const = 0;
 
+  /// The size of an axis of an output, as graph code over the inputs' sizes, if it is that simple: what only
+  /// a size is asked of need not be computed. An empty Var: it is not.
+  virtual Var size(const Vars& x, int output, int axis) const;
+
   /// The gradient of a cost with respect to each input, as graph code, given the inputs, outputs, and the
   /// cost's gradient with respect to each output (never empty). An empty Var: the cost does not depend on
   /// that input.

@@ -1,5 +1,6 @@
 #include "core/tensor.h"
 
+#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -128,8 +129,13 @@ class Printer {
   std::string text(const Tensor& element) const {
     if (element.dtype() == DType::bool_) return element.item<std::int64_t>() != 0 ? "True" : "False";
     if (!is_float(element.dtype())) return fmt::format("{}", element.item<std::int64_t>());
-    const double v = element.item<double>();
+    double v = element.item<double>();
     if (!std::isfinite(v)) return fmt::format("{}", v);
+    // The shortest number that rounds to the same float: 1.1, not 1.10000002.
+    if (element.dtype() == DType::float32) {
+      const std::string shortest = fmt::format("{}", static_cast<float>(v));
+      std::from_chars(shortest.data(), shortest.data() + shortest.size(), v);
+    }
     std::string s = exponent_ ? fmt::format("{:.8e}", v) : fmt::format("{:.8f}", v);
     const std::size_t mantissa = std::min(s.find('e'), s.size());
     std::size_t end = mantissa;

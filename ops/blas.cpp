@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "core/check.h"
+#include "core/threads.h"
+#include "ops/rows.h"
 
 namespace damo {
 namespace {
@@ -18,22 +20,6 @@ void gemm_(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, double a
            int lda, const double* b, int ldb, double beta, double* c, int ldc) {
   cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
-void gemv_(CBLAS_TRANSPOSE ta, int m, int n, float alpha, const float* a, int lda, const float* x, int incx,
-           float beta, float* y, int incy) {
-  cblas_sgemv(CblasRowMajor, ta, m, n, alpha, a, lda, x, incx, beta, y, incy);
-}
-void gemv_(CBLAS_TRANSPOSE ta, int m, int n, double alpha, const double* a, int lda, const double* x,
-           int incx, double beta, double* y, int incy) {
-  cblas_dgemv(CblasRowMajor, ta, m, n, alpha, a, lda, x, incx, beta, y, incy);
-}
-void ger_(int m, int n, float alpha, const float* x, int incx, const float* y, int incy, float* a, int lda) {
-  cblas_sger(CblasRowMajor, m, n, alpha, x, incx, y, incy, a, lda);
-}
-void ger_(int m, int n, double alpha, const double* x, int incx, const double* y, int incy, double* a,
-          int lda) {
-  cblas_dger(CblasRowMajor, m, n, alpha, x, incx, y, incy, a, lda);
-}
-
 /// A matrix as BLAS takes it: rows at a distance of `ld`, transposed or not; anything else is copied first.
 template <class T>
 struct Operand {
@@ -61,9 +47,92 @@ struct Operand {
   }
 };
 
+/// A vector whose elements may lie apart, as one whose elements do not.
+template <class T>
+const T* gathered(const T* x, std::int64_t stride, std::int64_t n, std::vector<T>& scratch) {
+  if (stride == 1 || n == 1) return x;
+  scratch.resize(static_cast<std::size_t>(n));
+  for (std::int64_t i = 0; i < n; ++i) scratch[static_cast<std::size_t>(i)] = x[i * stride];
+  return scratch.data();
+}
+
+/// Elements that make a thread worth waking.
+constexpr std::int64_t elements_per_thread = 1 << 14;
+constexpr std::int64_t products_per_thread = 1 << 17;
+
+/// y = alpha W x + beta y, each thread for its rows.
+template <class T>
+void times_column(T alpha, const T* w, std::int64_t ld, std::int64_t rows, std::int64_t cols, const T* x,
+                  T beta, T* y) {
+  thread_local std::vector<T> sums;
+  T* out = y;
+  const bool plain = alpha == T(1) && beta == T(0);
+  if (!plain) {
+    sums.resize(static_cast<std::size_t>(rows));
+    out = sums.data();
+  }
+  parallel(threads_for(rows * cols, elements_per_thread), [&](Part part) {
+    const auto [begin, end] = part.range(rows, 4);
+    row_dots<T>({w, ld, cols, begin, end}, x, out);
+  });
+  if (plain) return;
+  for (std::int64_t i = 0; i < rows; ++i) y[i] = alpha * out[i] + (beta == T(0) ? T(0) : beta * y[i]);
+}
+
+/// y = alpha x W + beta y: each thread sums its rows, and the sums are added in order.
+template <class T>
+void times_row(T alpha, const T* x, const T* w, std::int64_t ld, std::int64_t rows, std::int64_t cols, T beta,
+               T* y) {
+  thread_local std::vector<T> memory;
+  const int n = threads_for(rows * cols, elements_per_thread);
+  memory.assign(static_cast<std::size_t>(n * cols), T(0));
+  T* const sums = memory.data();
+  parallel(n, [&](Part part) {
+    const auto [begin, end] = part.range(rows, 4);
+    row_sums<T>({w, ld, cols, begin, end}, x, sums + part.t * cols);
+  });
+  for (std::int64_t j = 0; j < cols; ++j) {
+    T s = sums[j];
+    for (int t = 1; t < n; ++t) s += sums[t * cols + j];
+    y[j] = alpha * s + (beta == T(0) ? T(0) : beta * y[j]);
+  }
+}
+
+/// w += alpha a b, a column times a row.
+template <class T>
+void add_outer(T alpha, const T* a, const T* b, std::int64_t rows, std::int64_t cols, T* w) {
+  thread_local std::vector<T> memory;
+  memory.resize(static_cast<std::size_t>(rows));
+  T* const factors = memory.data();
+  for (std::int64_t i = 0; i < rows; ++i) factors[i] = alpha * a[i];
+  parallel(threads_for(rows * cols, elements_per_thread), [&](Part part) {
+    const auto [begin, end] = part.range(rows, 4);
+    row_updates<T>({w, cols, cols, begin, end}, factors, b);
+  });
+}
+
+/// BLAS on panels of the result, one per thread.
+template <class T>
+void on_panels(T alpha, const Operand<T>& a, const Operand<T>& b, int m, int n, int k, T beta, T* y) {
+  const std::int64_t work = std::int64_t{m} * n * k;
+  parallel(threads_for(work, products_per_thread), [&](Part part) {
+    const bool by_rows = m > n;
+    constexpr int block = 16;
+    const auto [begin, end] = part.range(by_rows ? m : n, block);
+    if (begin == end) return;
+    const auto size = static_cast<int>(end - begin);
+    if (by_rows)
+      gemm_(a.trans, b.trans, size, n, k, alpha, a.data + (a.trans == CblasNoTrans ? begin * a.ld : begin),
+            a.ld, b.data, b.ld, beta, y + begin * n, n);
+    else
+      gemm_(a.trans, b.trans, m, size, k, alpha, a.data, a.ld,
+            b.data + (b.trans == CblasNoTrans ? begin : begin * b.ld), b.ld, beta, y + begin, n);
+  });
+}
+
 template <class T>
 void product(T alpha, const View& a, const View& b, T beta, const View& c) {
-  // Our own threads share the work, if any do: BLAS's would spin on our cores.
+  // Our own threads share the work: BLAS's would spin on our cores.
   static const bool one_thread = (openblas_set_num_threads(1), true);
   (void)one_thread;
   const auto m = static_cast<int>(a.shape[0]), k = static_cast<int>(a.shape[1]),
@@ -77,21 +146,26 @@ void product(T alpha, const View& a, const View& b, T beta, const View& c) {
     return;
   }
   thread_local std::vector<T> scratch_a, scratch_b;
-  const Operand<T> A(a, scratch_a), B(b, scratch_b);
-  const auto step = [](std::int64_t s) { return static_cast<int>(s); };
-  const bool forward = a.strides[1] > 0 && b.strides[0] > 0;
-  if (m == 1 && forward) {
-    // y = (b^T a^T)
-    const CBLAS_TRANSPOSE t = B.trans == CblasNoTrans ? CblasTrans : CblasNoTrans;
-    const int rows = B.trans == CblasNoTrans ? k : n, cols = B.trans == CblasNoTrans ? n : k;
-    gemv_(t, rows, cols, alpha, B.data, B.ld, a.ptr<T>(), k == 1 ? 1 : step(a.strides[1]), beta, y, 1);
-  } else if (n == 1 && forward) {
-    const int rows = A.trans == CblasNoTrans ? m : k, cols = A.trans == CblasNoTrans ? k : m;
-    gemv_(A.trans, rows, cols, alpha, A.data, A.ld, b.ptr<T>(), k == 1 ? 1 : step(b.strides[0]), beta, y, 1);
-  } else if (k == 1 && beta == T(1) && a.strides[0] > 0 && b.strides[1] > 0) {
-    ger_(m, n, alpha, a.ptr<T>(), step(a.strides[0]), b.ptr<T>(), step(b.strides[1]), y, n);
+  if (k == 1 && beta == T(1)) {
+    add_outer(alpha, gathered(a.ptr<T>(), a.strides[0], m, scratch_a),
+              gathered(b.ptr<T>(), b.strides[1], n, scratch_b), m, n, y);
+  } else if (m == 1) {
+    const Operand<T> B(b, scratch_b);
+    const T* const x = gathered(a.ptr<T>(), a.strides[1], k, scratch_a);
+    if (B.trans == CblasNoTrans)
+      times_row(alpha, x, B.data, B.ld, k, n, beta, y);
+    else
+      times_column(alpha, B.data, B.ld, n, k, x, beta, y);
+  } else if (n == 1) {
+    const Operand<T> A(a, scratch_a);
+    const T* const x = gathered(b.ptr<T>(), b.strides[0], k, scratch_b);
+    if (A.trans == CblasNoTrans)
+      times_column(alpha, A.data, A.ld, m, k, x, beta, y);
+    else
+      times_row(alpha, x, A.data, A.ld, k, m, beta, y);
   } else {
-    gemm_(A.trans, B.trans, m, n, k, alpha, A.data, A.ld, B.data, B.ld, beta, y, n);
+    const Operand<T> A(a, scratch_a), B(b, scratch_b);
+    on_panels(alpha, A, B, m, n, k, beta, y);
   }
 }
 

@@ -50,7 +50,35 @@ void product(const View& a, const View& b, const View& y) {
   }
 }
 
-/// The outputs' type of a product, for vectors and matrices.
+/// y = x[0] x[1], for vectors and matrices.
+struct Dot : OpOf<Dot> {
+  std::string name() const override { return "dot"; }
+
+  Types infer(const Types& x) const override {
+    invariant(x[0].dtype == x[1].dtype, "the operands of dot were not promoted");
+    return {product_type(x[0], x[1])};
+  }
+
+  Var size(const Vars& x, int, int axis) const override {
+    return axis == 0 && x[0].ndim() == 2 ? shape(x[0], 0) : shape(x[1], 1);
+  }
+
+  Vars L_op(const Vars& x, const Vars&, const Vars& gy) const override {
+    const Var &a = x[0], &b = x[1], &g = gy[0];
+    if (a.ndim() == 2 && b.ndim() == 2) return {dot(g, transpose(b)), dot(transpose(a), g)};  // (m k) (k n)
+    if (a.ndim() == 2) return {outer(g, b), dot(transpose(a), g)};                            // (m k) (k)
+    if (b.ndim() == 2) return {dot(b, g), outer(a, g)};                                       // (k) (k n)
+    return {g * b, g * a};                                                                    // (k) (k)
+  }
+
+  void perform(const Views& x, const Views& y) const override {
+    const View a = as_matrix(x[0], true), b = as_matrix(x[1], false);
+    product(a, b, row_major_matrix(y[0], a.shape[0], b.shape[1]));
+  }
+};
+
+}  // namespace
+
 Type product_type(const Type& a, const Type& b) {
   check(a.ndim() >= 1 && a.ndim() <= 2 && b.ndim() >= 1 && b.ndim() <= 2,
         "the operands are vectors or matrices, not of {} and {} dimensions", a.ndim(), b.ndim());
@@ -69,53 +97,6 @@ Type product_type(const Type& a, const Type& b) {
   return y;
 }
 
-/// y = x[0] x[1], for vectors and matrices.
-struct Dot : OpOf<Dot> {
-  std::string name() const override { return "dot"; }
-
-  Types infer(const Types& x) const override {
-    invariant(x[0].dtype == x[1].dtype, "the operands of dot were not promoted");
-    return {product_type(x[0], x[1])};
-  }
-
-  Vars L_op(const Vars& x, const Vars&, const Vars& gy) const override {
-    const Var &a = x[0], &b = x[1], &g = gy[0];
-    if (a.ndim() == 2 && b.ndim() == 2) return {dot(g, transpose(b)), dot(transpose(a), g)};  // (m k) (k n)
-    if (a.ndim() == 2) return {outer(g, b), dot(transpose(a), g)};                            // (m k) (k)
-    if (b.ndim() == 2) return {dot(b, g), outer(a, g)};                                       // (k) (k n)
-    return {g * b, g * a};                                                                    // (k) (k)
-  }
-
-  void perform(const Views& x, const Views& y) const override {
-    const View a = as_matrix(x[0], true), b = as_matrix(x[1], false);
-    product(a, b, row_major_matrix(y[0], a.shape[0], b.shape[1]));
-  }
-};
-
-/// y = p + alpha a b: an update's product, added where the old value lies (inputs: p, alpha, a, b).
-struct AddDot : OpOf<AddDot> {
-  std::string name() const override { return "add_dot"; }
-
-  Types infer(const Types& x) const override {
-    const Type y = product_type(x[2], x[3]);
-    for (int i = 0; i < 2; ++i)
-      check(x[0].shape[i] < 0 || y.shape[i] < 0 || x[0].shape[i] == y.shape[i],
-            "the sizes of axis {} differ, {} and {}", i, x[0].shape[i], y.shape[i]);
-    return {x[0]};
-  }
-
-  bool overwrites(int, int input) const override { return input == 0; }
-
-  void perform(const Views& x, const Views& y) const override {
-    if (y[0].data != x[0].data) copy_into(y[0], x[0]);
-    const double alpha =
-        x[1].dtype == DType::float32 ? static_cast<double>(*x[1].ptr<float>()) : *x[1].ptr<double>();
-    gemm(alpha, x[2], x[3], 1, y[0]);
-  }
-};
-
-}  // namespace
-
 Var dot(const Arg& x, const Arg& y) {
   const Scope here(x);
   if (x.var().ndim() == 0 || y.var().ndim() == 0) return mul(x, y);
@@ -131,11 +112,6 @@ Var outer(const Arg& x, const Arg& y) {
 
 bool is_dot(const Var& v) {
   return v.node().kind == Node::Kind::apply && dynamic_cast<const Dot*>(v.node().op.get()) != nullptr;
-}
-
-Var add_dot(const Var& p, const Var& alpha, const Var& a, const Var& b) {
-  static const OpPtr op = make_op(AddDot());
-  return apply(op, Vars{p, alpha, a, b});
 }
 
 }  // namespace damo

@@ -52,6 +52,18 @@ Types Elemwise::infer(const Types& x) const {
   return {y};
 }
 
+// That of any operand that is not stretched; the nearest to a leaf says it soonest.
+Var Elemwise::size(const Vars& x, int, int axis) const {
+  Var from;
+  int rank = 0;
+  for (const Var& v : x) rank = std::max(rank, v.ndim());
+  for (const Var& v : x) {
+    if (v.ndim() < rank || v.type().stretches(axis)) continue;
+    if (!from.is_set() || v.node().kind != Node::Kind::apply) from = v;
+  }
+  return from.is_set() ? shape(from, axis) : Var();
+}
+
 Vars Elemwise::L_op(const Vars& x, const Vars& y, const Vars& gy) const {
   if (f_->grad) return f_->grad(gy[0], x, y[0]);
   // Comparisons and their like: constant between their steps.

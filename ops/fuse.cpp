@@ -2,73 +2,14 @@
 
 #include "core/op.h"
 #include "core/walk.h"
+#include "ops/fused.h"
 #include "ops/passes.h"
-#include "ops/tile.h"
 
 namespace damo {
 namespace {
 
 constexpr std::size_t most_operands = 24;
 constexpr std::size_t most_steps = 48;
-
-/// Several elementwise operations as one pass over memory. Only the fuse phase makes it: it has no gradient.
-struct Fused : OpOf<Fused> {
-  TileProgram program;
-  std::string text;
-  std::vector<DType> operand_dtypes;
-  /// What was fused: an error names the member, not the whole.
-  std::vector<NodePtr> members;
-
-  bool operator==(const Fused& other) const {
-    return program == other.program && operand_dtypes == other.operand_dtypes;
-  }
-
-  std::string name() const override { return "fused{" + text + "}"; }
-
-  Types infer(const Types& x) const override {
-    Types registers = x;
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      const Node& member = *members[i];
-      Types operands;
-      for (std::size_t k = 0; k < member.inputs.size(); ++k)
-        operands.push_back(registers[static_cast<std::size_t>(program.code[i].x[k])]);
-      try {
-        registers.push_back(member.op->infer(operands)[0]);
-      } catch (const Error& e) {
-        throw Error(explain(member.op->name(), member.inputs, operands, member.where, e.what(), {}));
-      }
-      registers.back().has_value = false;
-    }
-    return {registers.back()};
-  }
-
-  bool is_elementwise() const override { return true; }
-  bool overwrites(int, int) const override { return true; }
-  void perform(const Views& x, const Views& y) const override { run_tiles(program, x, y); }
-};
-
-/// "tanh((0 + 1))": the program over its operands' numbers.
-std::string text_of(const TileProgram& program) {
-  std::vector<std::string> registers;
-  for (int i = 0; i < program.n_inputs; ++i) registers.push_back(std::to_string(i));
-  for (const TileProgram::Instruction& code : program.code) {
-    const auto x = [&](int k) { return registers[static_cast<std::size_t>(code.x[k])]; };
-    const std::string& symbol = code.f->symbol;
-    std::string s;
-    if (!symbol.empty() && code.f->arity == 2)
-      s = "(" + x(0) + " " + symbol + " " + x(1) + ")";
-    else if (!symbol.empty())
-      s = symbol + x(0);
-    else {
-      s = code.f->name + "(" + x(0);
-      for (int k = 1; k < code.f->arity; ++k) s += ", " + x(k);
-      s += ")";
-    }
-    constexpr std::size_t longest = 200;
-    registers.push_back(s.size() > longest ? s.substr(0, longest) + "..." : s);
-  }
-  return registers.back();
-}
 
 /// The elementwise nodes that end in one of them: members in the order of computation.
 struct Group {
@@ -140,21 +81,7 @@ Vars fuse_elementwise(const Vars& outputs, Trace& trace) {
             group.operands.push_back(x);
         }
       if (group.operands.size() <= most_operands) {
-        Fused fused;
-        fused.program.n_inputs = static_cast<int>(group.operands.size());
-        for (const Var& x : group.operands) fused.operand_dtypes.push_back(x.dtype());
-        for (const NodePtr& m : group.members) {
-          TileProgram::Instruction code;
-          code.f = scalar_op(Var(m));
-          code.kernel = m->inputs.back().dtype();
-          code.result = m->types[0].dtype;
-          for (std::size_t k = 0; k < m->inputs.size(); ++k) code.x[k] = number.at(m->inputs[k]);
-          number.emplace(Var(m), fused.program.n_inputs + static_cast<int>(fused.program.code.size()));
-          fused.program.code.push_back(code);
-        }
-        fused.program.outputs = {fused.program.n_inputs + static_cast<int>(fused.program.code.size()) - 1};
-        fused.members = group.members;
-        fused.text = text_of(fused.program);
+        Fused fused(group.members, group.operands, {Var(node)});
         Vars inputs;
         for (const Var& x : group.operands) inputs.push_back(now(x));
         const Scope here(*node, {Origin::Kind::rule, "fuse"});

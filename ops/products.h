@@ -1,14 +1,36 @@
 #pragma once
+#include <optional>
+#include <vector>
+
 #include "core/graph.h"
 
 /// For rewrites: products that are added to something.
 namespace damo {
 
+/// The type of a product of vectors or matrices. Throws Error with the reason.
+Type product_type(const Type& a, const Type& b);
+
 /// Whether v is a dot.
 bool is_dot(const Var& v);
 
-/// p + alpha a b for matrices and a scalar alpha of one float dtype; the planner may write it over p. Without
-/// a gradient: only rewrites make it.
-Var add_dot(const Var& p, const Var& alpha, const Var& a, const Var& b);
+/// alpha a b, for matrices and a scalar of one float dtype.
+struct ScaledProduct {
+  Var alpha, a, b;
+};
+
+/// p plus the products; the planner may write it over p. Without a gradient: only rewrites make it.
+Var add_dot(const Var& p, const std::vector<ScaledProduct>& products);
+
+/// If v is such a sum of p and one product: the product.
+std::optional<ScaledProduct> added_product(const Var& v);
+
+/// x w^T, and then w + alpha a b, which may be written over w: one sweep over the rows of w for one row x.
+/// Both inner sizes must be those of dot(x, w.T) and add_dot(w, {{alpha, a, b}}).
+Vars dot_and_add_dot(const Var& x, const Var& w, const ScaledProduct& product);
+
+/// g w for a g that is computed elementwise from x w^T and other operands: one sweep over the rows of w for
+/// one row x. `elementwise` is a Fused of x w^T and the operands, its first output g. Returns g w, x w^T, and
+/// the outputs of `elementwise`.
+Vars dot_f_dot(const OpPtr& elementwise, const Var& x, const Var& w, const Vars& operands);
 
 }  // namespace damo

@@ -60,6 +60,10 @@ struct Draw : OpOf<Draw> {
     return {sample, x[0]};
   }
 
+  Var size(const Vars& x, int output, int axis) const override {
+    return output == 0 ? cast(x[static_cast<std::size_t>(axis) + 3], DType::int64) : Var();
+  }
+
   // The numbers do not change with the parameters in a way that has a derivative.
   Vars L_op(const Vars& x, const Vars&, const Vars&) const override { return Vars(x.size()); }
 

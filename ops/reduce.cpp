@@ -281,6 +281,13 @@ struct Reduce : OpOf<Reduce> {
     return {y};
   }
 
+  Var size(const Vars& x, int, int axis) const override {
+    int from = 0;
+    for (int kept = -1; from < ndim; ++from)
+      if ((mask >> from & 1U) == 0 && ++kept == axis) break;
+    return shape(x[0], from);
+  }
+
   Vars L_op(const Vars& x, const Vars& y, const Vars& gy) const override {
     const Var g = with_axes(gy[0], mask, ndim);
     switch (kind) {

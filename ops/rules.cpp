@@ -47,13 +47,14 @@ const Rewrites& default_rewrites() {
         rule("dimshuffles",   join_dimshuffles),
         rule("unused_alloc",  drop_alloc_beside_full_operand),
         rule("slice_lift",    lift_slice),
+        rule("size",          size_instead),
     };
     // clang-format on
     return Rewrites{
         {"stabilize", stabilizing_rules(), {}},
         {"simplify", simplify, {{"transpose_dot", transpose_operands}}},
         {"specialize", {}, {{"add_dot", accumulate_products}}},
-        {"fuse", {}, {{"fuse", fuse_elementwise}}},
+        {"fuse", {}, {{"fuse", fuse_elementwise}, {"sweep", fuse_sweeps}}},
     };
   }();
   return phases;

@@ -54,6 +54,7 @@ class Elemwise : public OpOf<Elemwise> {
   std::string name() const override { return f_->name; }
   std::string symbol() const override { return f_->symbol; }
   Types infer(const Types& x) const override;
+  Var size(const Vars& x, int output, int axis) const override;
   Vars L_op(const Vars& x, const Vars& y, const Vars& gy) const override;
   void perform(const Views& x, const Views& y) const override;
   bool commutes() const override { return f_->commutes; }

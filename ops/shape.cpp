@@ -1,5 +1,7 @@
 #include "ops/shape.h"
 
+#include "ops/passes.h"
+
 #include <algorithm>
 #include <cstring>
 #include <numeric>
@@ -64,6 +66,11 @@ struct DimShuffle : OpOf<DimShuffle> {
     y.has_value = x[0].has_value && y.ndim() == 0;
     y.value = x[0].value;
     return {y};
+  }
+
+  Var size(const Vars& x, int, int axis) const override {
+    const int from = pattern[static_cast<std::size_t>(axis)];
+    return from < 0 ? constant(Tensor::full({}, DType::int64, 1)) : shape(x[0], from);
   }
 
   Vars L_op(const Vars&, const Vars&, const Vars& gy) const override {
@@ -190,6 +197,10 @@ struct Alloc : OpOf<Alloc> {
       check(from == to, "axis {} of the value has size {}, which cannot fill {}", i, from, to);
     }
     return {y};
+  }
+
+  Var size(const Vars& x, int, int axis) const override {
+    return cast(x[static_cast<std::size_t>(axis) + 1], DType::int64);
   }
 
   // The sum over all copies.
@@ -353,6 +364,15 @@ Var shape(const Arg& arg, int axis) {
   const Var x = arg.var();
   const int at = checking("shape", {x}, [&] { return checked_axis(axis, x.ndim()); });
   return apply(make_op(ShapeOf(at)), Vars{x});
+}
+
+Var size_instead(const Var& v) {
+  if (v.node().kind != Node::Kind::apply) return {};
+  const auto* op = dynamic_cast<const ShapeOf*>(v.node().op.get());
+  if (op == nullptr) return {};
+  const Var& x = v.node().inputs[0];
+  return x.node().kind == Node::Kind::apply ? x.node().op->size(x.node().inputs, x.output(), op->axis)
+                                            : Var();
 }
 
 Var shape(const Arg& arg) {

@@ -144,7 +144,7 @@ Var transposed(const Var& v, const VarMap<int>& uses, const Current& now, int de
   return joined.is_set() ? joined : t;
 }
 
-/// The combination with its products accumulated, one after the other, on the sum of the rest.
+/// The combination with its products added to the sum of the rest.
 Var accumulated(const Var& v, const std::vector<Term>& terms, const VarMap<int>& uses, const Current& now) {
   const Scope here(v.node(), {Origin::Kind::rule, "add_dot"});
   Var base;
@@ -156,13 +156,14 @@ Var accumulated(const Var& v, const std::vector<Term>& terms, const VarMap<int>&
     else
       base = t.negative ? base - part : base + part;
   }
+  std::vector<ScaledProduct> products;
   for (const Term& t : terms) {
     if (!is_product(t, uses)) continue;
     const Var alpha = t.coefficient.is_set() ? t.coefficient : constant(Tensor::full({}, v.dtype(), 1));
     const Vars& x = t.value.node().inputs;
-    base = add_dot(base, t.negative ? -alpha : alpha, now(x[0]), now(x[1]));
+    products.push_back({t.negative ? -alpha : alpha, now(x[0]), now(x[1])});
   }
-  return base;
+  return add_dot(base, products);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "core/op.h"
 #include "ops/elemwise.h"
 #include "ops/reduce.h"
+#include "ops/shape.h"
 
 namespace damo {
 namespace {
@@ -77,6 +78,7 @@ Types checked(const Types& x) {
 struct Softmax : OpOf<Softmax> {
   std::string name() const override { return "softmax"; }
   Types infer(const Types& x) const override { return checked(x); }
+  Var size(const Vars& x, int, int axis) const override { return shape(x[0], axis); }
 
   // dy_i/dx_j = y_i (1[i = j] - y_j)
   Vars L_op(const Vars&, const Vars& y, const Vars& gy) const override {
@@ -109,6 +111,7 @@ struct Softmax : OpOf<Softmax> {
 struct LogSoftmax : OpOf<LogSoftmax> {
   std::string name() const override { return "log_softmax"; }
   Types infer(const Types& x) const override { return checked(x); }
+  Var size(const Vars& x, int, int axis) const override { return shape(x[0], axis); }
 
   // dy_i/dx_j = 1[i = j] - softmax(x)_j
   Vars L_op(const Vars& x, const Vars&, const Vars& gy) const override {

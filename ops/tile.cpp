@@ -4,6 +4,8 @@
 #include <array>
 #include <cstring>
 
+#include "core/threads.h"
+
 namespace damo {
 namespace {
 
@@ -85,17 +87,12 @@ Register* registers() {
   return memory.get();
 }
 
-}  // namespace
-
-void run_tiles(const TileProgram& program, const Views& x, const Views& y) {
-  const View& shape = y[0];
-  if (shape.size() == 0) return;
+/// Rows `rows` of the nest, of each the elements `columns`.
+void run_part(const TileProgram& program, const Views& x, const Views& y, const Nest& nest,
+              std::pair<std::int64_t, std::int64_t> rows, std::pair<std::int64_t, std::int64_t> columns) {
   const int n_in = x.size(), n_code = static_cast<int>(program.code.size());
-  invariant(n_in <= max_operands && n_in + n_code <= max_registers, "a tile program is too long");
-  const Nest nest = make_nest(x, shape);
   const auto inner_axis = static_cast<std::size_t>(nest.rank > 0 ? nest.rank - 1 : 0);
   const std::int64_t inner = nest.rank == 0 ? 1 : nest.shape[inner_axis];
-  const std::int64_t rows = shape.size() / inner;
 
   Register* const reg = registers();
   std::array<const void*, max_registers> in{};  // where each register's tile lies
@@ -110,15 +107,23 @@ void run_tiles(const TileProgram& program, const Views& x, const Views& y) {
     for (int axis = 0; axis < nest.rank; ++axis)
       constant[k] = constant[k] && nest.strides[k][static_cast<std::size_t>(axis)] == 0;
     if (!constant[k]) continue;
-    gather(&reg[i], x[i].data, 0, std::min<std::int64_t>(padded(inner), tile_size), bytes[k]);
+    gather(&reg[i], x[i].data, 0, std::min<std::int64_t>(padded(columns.second - columns.first), tile_size),
+           bytes[k]);
     in[k] = &reg[i];
   }
 
   std::array<std::int64_t, max_rank> index{};
-  std::int64_t done = 0;
-  for (std::int64_t row = 0; row < rows; ++row) {
-    for (std::int64_t at = 0; at < inner; at += tile_size) {
-      const std::int64_t n = std::min<std::int64_t>(tile_size, inner - at);
+  std::int64_t rest = rows.first;
+  for (int axis = nest.rank - 2; axis >= 0; --axis) {
+    const auto a = static_cast<std::size_t>(axis);
+    index[a] = rest % nest.shape[a];
+    rest /= nest.shape[a];
+    for (int i = 0; i < n_in; ++i)
+      row_offset[static_cast<std::size_t>(i)] += nest.strides[static_cast<std::size_t>(i)][a] * index[a];
+  }
+  for (std::int64_t row = rows.first; row < rows.second; ++row) {
+    for (std::int64_t at = columns.first; at < columns.second; at += tile_size) {
+      const std::int64_t n = std::min<std::int64_t>(tile_size, columns.second - at), done = row * inner + at;
       const bool whole = n % tile_lanes == 0;
       const int lanes = padded(n);
       for (int i = 0; i < n_in; ++i) {
@@ -137,7 +142,7 @@ void run_tiles(const TileProgram& program, const Views& x, const Views& y) {
         const int r = n_in + c;
         void* to = &reg[r];
         // The last instruction writes to its place at once.
-        if (c + 1 == n_code && whole && y.size() == 1) {
+        if (c + 1 == n_code && whole && y.size() == 1 && program.outputs[0] == r) {
           void* const place = advance(y[0].data, y[0].dtype, done);
           if (aligned(place)) to = place;
         }
@@ -151,7 +156,6 @@ void run_tiles(const TileProgram& program, const Views& x, const Views& y) {
         const void* from = in[static_cast<std::size_t>(program.outputs[static_cast<std::size_t>(o)])];
         if (from != place) std::memcpy(place, from, static_cast<std::size_t>(n * size_of(y[o].dtype)));
       }
-      done += n;
     }
     for (int axis = nest.rank - 2; axis >= 0; --axis) {
       const auto a = static_cast<std::size_t>(axis);
@@ -164,6 +168,27 @@ void run_tiles(const TileProgram& program, const Views& x, const Views& y) {
             nest.strides[static_cast<std::size_t>(i)][a] * nest.shape[a];
     }
   }
+}
+
+}  // namespace
+
+void run_tiles(const TileProgram& program, const Views& x, const Views& y) {
+  const View& shape = y[0];
+  const std::int64_t size = shape.size();
+  if (size == 0) return;
+  invariant(x.size() <= max_operands && x.size() + static_cast<int>(program.code.size()) <= max_registers,
+            "a tile program is too long");
+  const Nest nest = make_nest(x, shape);
+  const std::int64_t inner = nest.rank == 0 ? 1 : nest.shape[static_cast<std::size_t>(nest.rank - 1)];
+  const std::int64_t rows = size / inner;
+  constexpr std::int64_t elements_per_thread = 1 << 14;
+  const auto steps = static_cast<std::int64_t>(program.code.size());
+  parallel(threads_for(size * steps, elements_per_thread), [&](Part part) {
+    if (rows >= part.n)
+      run_part(program, x, y, nest, part.range(rows), {0, inner});
+    else
+      run_part(program, x, y, nest, {0, rows}, part.range(inner, tile_size));
+  });
 }
 
 }  // namespace damo

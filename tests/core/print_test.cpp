@@ -79,7 +79,7 @@ TEST_CASE("a function is printed after rewriting, with its outputs and new value
   const Function f = function({.inputs = {x}, .outputs = {tanh(x * 2) + x, x}});
   CHECK(debugprint(f) ==
         "output 0\n"
-        " fused{(tanh((0 * 1)) + 0)} <float32 (?, ?)> [A]\n"
+        " fused{(tanh((#0 * #1)) + #0)} <float32 (?, ?)> [A]\n"
         "  |-x <float32 (?, ?)> [B]\n"
         "  |-2. <float32 ()> [C]\n"
         "output 1\n"

@@ -218,10 +218,26 @@ const std::vector<Case>& cases() {
       {"add_dot",
        [](const Vars& x) { return 0.5 * (dot(x[0], x[1]) - weights()) + x[2]; },
        {{4, 2}, {2, 3}, {4, 3}}},
+      {"size",
+       [](const Vars& x) { return sum(tanh(dot(x[0], x[1]) + 1), {.axis = 1}).shape(0); },
+       {{3, 2}, {2, 4}}},
+      {"size", [](const Vars& x) { return softmax(x[0].T() * x[1]).shape(0); }, {{3, 2}, {3}}},
+      {"size",
+       [](const Vars& x) {
+         return alloc(x[0], {x[1].shape(1), 3}).dimshuffle({'x', 1, 0}).shape(2);
+       },
+       {{3}, {2, 4}}},
       {"fuse", [](const Vars& x) { return tanh(x[0] * 2 + x[1]) * sigmoid(x[0]) - 1; }, {{3, 2}, {2}}},
       {"fuse",
        [](const Vars& x) { return switch_(x[0] > 0, exp(-x[0]), x[1]) / mean(sqr(x[0])); },
        {{3, 2}, {}}},
+      {"sweep", [](const Vars& x) { return dot(tanh(dot(x[0], x[1].T())), x[1]); }, {{1, 2}, {3, 2}}},
+      {"sweep",
+       [](const Vars& x) {
+         const Var z = dot(x[0], x[1].T()) + x[2];
+         return dot(sigmoid(z) - x[3], x[1]) * mean(softplus(z));
+       },
+       {{4, 2}, {3, 2}, {3}, {4, 3}}},
   };
   return all;
 }

@@ -28,10 +28,9 @@ struct Options {
     line.reals("--levels", levels, 0, 1, "fractions");
     line.real("--rate", rate, 0, std::numeric_limits<double>::max(), "a number");
     line.flag("--cache", cache, "a flag");
-    common.declare(line);
     std::vector<const char*> argv{"program"};
     for (const std::string& word : words) argv.push_back(word.c_str());
-    return line.parse(static_cast<int>(argv.size()), argv.data());
+    return common.read(line, static_cast<int>(argv.size()), argv.data());
   }
 
   void expect_valid() const {

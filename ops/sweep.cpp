@@ -1,0 +1,245 @@
+#include <algorithm>
+
+#include "core/op.h"
+#include "core/threads.h"
+#include "ops/blas.h"
+#include "ops/fused.h"
+#include "ops/products.h"
+#include "ops/rows.h"
+
+/// Products that only rewrites make: those that are added where the old value lies, and those that use one
+/// matrix twice. With one row (a minibatch of one example) each is one sweep over the rows of that matrix.
+namespace damo {
+namespace {
+
+Type transposed_type(const Type& w) {
+  Type t(w.dtype, {w.shape[1], w.shape[0]});
+  t.stretch = (w.stretch >> 1 & 1U) | (w.stretch & 1U) << 1;
+  return t;
+}
+
+View transposed_view(const View& w) {
+  return {w.dtype, {w.shape[1], w.shape[0]}, {w.strides[1], w.strides[0]}, w.data};
+}
+
+double scalar(const View& v) {
+  return v.dtype == DType::float32 ? static_cast<double>(*v.ptr<float>()) : *v.ptr<double>();
+}
+
+void check_same_sizes(const Type& p, const Type& product) {
+  for (int i = 0; i < 2; ++i)
+    check(p.shape[i] < 0 || product.shape[i] < 0 || p.shape[i] == product.shape[i],
+          "the sizes of axis {} differ, {} and {}", i, p.shape[i], product.shape[i]);
+}
+
+/// f(T()) for the float type of the array.
+template <class F>
+void with_float(DType dtype, F f) {
+  if (dtype == DType::float32)
+    f(float());
+  else
+    f(double());
+}
+
+/// A row or column as adjacent elements, times alpha: always a copy, so that each thread reads it from its
+/// cache.
+template <class T>
+std::vector<T> elements(const View& v, T alpha = 1) {
+  std::vector<T> e(static_cast<std::size_t>(v.size()));
+  const std::int64_t step = v.shape[0] == 1 ? v.strides[1] : v.strides[0];
+  const T* p = v.ptr<T>();
+  for (std::size_t i = 0; i < e.size(); ++i) e[i] = alpha * p[static_cast<std::int64_t>(i) * step];
+  return e;
+}
+
+constexpr std::int64_t elements_per_thread = 1 << 14;
+constexpr int rows_at_a_time = 4;
+
+int threads_for_rows(const View& w) { return threads_for(w.size(), elements_per_thread); }
+
+bool is_outer(const View& a) { return a.shape[1] == 1; }
+bool has_rows(const View& w) { return w.strides[1] == 1 && w.size() > 0; }
+
+/// y = p + alpha_1 a_1 b_1 + ... (inputs: p, alpha_1, a_1, b_1, ...).
+struct AddDot : OpOf<AddDot> {
+  std::string name() const override { return "add_dot"; }
+
+  Types infer(const Types& x) const override {
+    for (std::size_t i = 1; i < x.size(); i += 3) check_same_sizes(x[0], product_type(x[i + 1], x[i + 2]));
+    return {x[0]};
+  }
+
+  bool overwrites(int, int input) const override { return input == 0; }
+
+  void perform(const Views& x, const Views& y) const override {
+    if (y[0].data != x[0].data) copy_into(y[0], x[0]);
+    for (int i = 1; i < x.size(); i += 3) {
+      if (i + 3 < x.size() && is_outer(x[i + 1]) && is_outer(x[i + 4]) && has_rows(y[0])) {
+        add_two_outer(x, i, y[0]);
+        i += 3;
+      } else {
+        gemm(scalar(x[i]), x[i + 1], x[i + 2], 1, y[0]);
+      }
+    }
+  }
+
+  static void add_two_outer(const Views& x, int i, const View& y) {
+    with_float(y.dtype, [&]<class T>(T) {
+      const std::vector<T> a = elements<T>(x[i + 1], static_cast<T>(scalar(x[i]))), b = elements<T>(x[i + 2]),
+                           c = elements<T>(x[i + 4], static_cast<T>(scalar(x[i + 3]))),
+                           d = elements<T>(x[i + 5]);
+      parallel(threads_for_rows(y), [&](Part part) {
+        const auto [begin, end] = part.range(y.shape[0], rows_at_a_time);
+        row_updates<T>({y.ptr<T>(), y.strides[0], y.shape[1], begin, end}, a.data(), b.data(), c.data(),
+                       d.data());
+      });
+    });
+  }
+};
+
+/// y_0 = x w^T, y_1 = w + alpha a b (inputs: x, w, alpha, a, b).
+struct DotAndAddDot : OpOf<DotAndAddDot> {
+  std::string name() const override { return "dot_and_add_dot"; }
+
+  Types infer(const Types& x) const override {
+    check_same_sizes(x[1], product_type(x[3], x[4]));
+    return {product_type(x[0], transposed_type(x[1])), x[1]};
+  }
+
+  bool overwrites(int output, int input) const override { return output == 1 && input == 1; }
+
+  void perform(const Views& x, const Views& y) const override {
+    if (y[1].data != x[1].data) copy_into(y[1], x[1]);
+    const View& w = y[1];
+    if (x[0].shape[0] != 1 || !is_outer(x[3]) || !has_rows(w)) {
+      gemm(1, x[0], transposed_view(w), 0, y[0]);
+      gemm(scalar(x[2]), x[3], x[4], 1, w);
+      return;
+    }
+    with_float(w.dtype, [&]<class T>(T) {
+      const std::vector<T> row = elements<T>(x[0]), a = elements<T>(x[3], static_cast<T>(scalar(x[2]))),
+                           b = elements<T>(x[4]);
+      parallel(threads_for_rows(w), [&](Part part) {
+        const auto [begin, end] = part.range(w.shape[0], rows_at_a_time);
+        row_dots_and_updates<T>({w.ptr<T>(), w.strides[0], w.shape[1], begin, end}, row.data(), y[0].ptr<T>(),
+                                a.data(), b.data());
+      });
+    });
+  }
+};
+
+/// y_0 = g w, y_1 = x w^T, y_2 ... = f(y_1, operands), of which g is the first (inputs: x, w, operands).
+struct DotFDot : OpOf<DotFDot> {
+  OpPtr f;
+
+  explicit DotFDot(OpPtr fused) : f(std::move(fused)) {}
+  bool operator==(const DotFDot& other) const { return f->same_as(*other.f); }
+  std::string name() const override { return "dot_f_dot{" + f->name() + "}"; }
+
+  Types infer(const Types& x) const override {
+    Types operands{product_type(x[0], transposed_type(x[1]))};
+    operands.insert(operands.end(), x.begin() + 2, x.end());
+    Types y{Type(), operands[0]};
+    for (const Type& t : f->infer(operands)) {
+      check_same_sizes(operands[0], t);
+      y.push_back(t);
+    }
+    y[0] = product_type(y[2], x[1]);
+    return y;
+  }
+
+  void perform(const Views& x, const Views& y) const override {
+    const View& w = x[1];
+    const std::int64_t m = x[0].shape[0];
+    if (m != 1 || !has_rows(w)) {
+      gemm(1, x[0], transposed_view(w), 0, y[1]);
+      apply_f(x, y, y[1], 0, y[1].shape[1]);
+      gemm(1, y[2], w, 0, y[0]);
+      return;
+    }
+    with_float(w.dtype, [&]<class T>(T) {
+      const std::vector<T> row = elements<T>(x[0]);
+      const int n = threads_for_rows(w);
+      const std::int64_t cols = w.shape[1];
+      thread_local std::vector<T> memory;
+      memory.assign(static_cast<std::size_t>(n * cols), T(0));
+      T* const sums = memory.data();
+      // So many rows stay in the second-level cache between their two uses; elementwise code likes whole
+      // packets.
+      const std::int64_t block = std::max<std::int64_t>(16, (1 << 17) / (cols * size_of(w.dtype)) / 16 * 16);
+      parallel(n, [&](Part part) {
+        const auto [begin, end] = part.range(w.shape[0], 16);
+        for (std::int64_t i = begin; i < end; i += block) {
+          const std::int64_t to = std::min(end, i + block);
+          const Rows<const T> rows{w.ptr<T>(), w.strides[0], cols, i, to};
+          row_dots<T>(rows, row.data(), y[1].ptr<T>());
+          apply_f(x, y, y[1], i, to);
+          row_sums<T>(rows, y[2].ptr<T>(), sums + part.t * cols);
+        }
+      });
+      T* const out = y[0].ptr<T>();
+      for (std::int64_t j = 0; j < cols; ++j) {
+        out[j] = sums[j];
+        for (int t = 1; t < n; ++t) out[j] += sums[t * cols + j];
+      }
+    });
+  }
+
+  /// The elementwise part, for some columns.
+  void apply_f(const Views& x, const Views& y, const View& product, std::int64_t begin,
+               std::int64_t end) const {
+    constexpr int most = 32;
+    std::array<View, most> views;
+    std::array<View*, most> in{}, out{};
+    int n = 0;
+    const auto columns = [&](const View& v) {
+      View& part = views[static_cast<std::size_t>(n)];
+      part = v;
+      const int axis = v.ndim() - 1;
+      if (axis >= 0 && v.shape[axis] != 1) {
+        part.data = advance(v.data, v.dtype, begin * v.strides[axis]);
+        part.shape[axis] = end - begin;
+      }
+      return &views[static_cast<std::size_t>(n++)];
+    };
+    int n_in = 0, n_out = 0;
+    in[static_cast<std::size_t>(n_in++)] = columns(product);
+    for (int i = 2; i < x.size(); ++i) in[static_cast<std::size_t>(n_in++)] = columns(x[i]);
+    for (int i = 2; i < y.size(); ++i) out[static_cast<std::size_t>(n_out++)] = columns(y[i]);
+    f->perform(Views(in.data(), n_in), Views(out.data(), n_out));
+  }
+};
+
+}  // namespace
+
+Var add_dot(const Var& p, const std::vector<ScaledProduct>& products) {
+  static const OpPtr op = make_op(AddDot());
+  Vars inputs{p};
+  for (const ScaledProduct& s : products) inputs.insert(inputs.end(), {s.alpha, s.a, s.b});
+  return apply(op, std::move(inputs));
+}
+
+std::optional<ScaledProduct> added_product(const Var& v) {
+  const Node& node = v.node();
+  if (node.kind != Node::Kind::apply || dynamic_cast<const AddDot*>(node.op.get()) == nullptr)
+    return std::nullopt;
+  if (node.inputs.size() != 4) return std::nullopt;
+  return ScaledProduct{node.inputs[1], node.inputs[2], node.inputs[3]};
+}
+
+Vars dot_and_add_dot(const Var& x, const Var& w, const ScaledProduct& product) {
+  static const OpPtr op = make_op(DotAndAddDot());
+  const Var first = apply(op, Vars{x, w, product.alpha, product.a, product.b});
+  return {first, Var(first.node_ptr(), 1)};
+}
+
+Vars dot_f_dot(const OpPtr& elementwise, const Var& x, const Var& w, const Vars& operands) {
+  Vars inputs{x, w};
+  inputs.insert(inputs.end(), operands.begin(), operands.end());
+  const Var first = apply(make_op(DotFDot(elementwise)), std::move(inputs));
+  Vars y;
+  for (int i = 0; i < static_cast<int>(first.node().types.size()); ++i) y.emplace_back(first.node_ptr(), i);
+  return y;
+}
+
+}  // namespace damo
