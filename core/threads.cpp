@@ -165,6 +165,7 @@ int threads_for(std::int64_t steps, std::int64_t least) {
 }
 
 std::pair<std::int64_t, std::int64_t> Part::range(std::int64_t size, std::int64_t block) const {
+  if (n == 1) return {0, size};
   const std::int64_t blocks = (size + block - 1) / block;
   const std::int64_t begin = blocks * t / n * block, end = blocks * (t + 1) / n * block;
   return {std::min(begin, size), std::min(end, size)};

@@ -27,23 +27,29 @@ bool fusible(const Node& node) {
 
 Vars fuse_elementwise(const Vars& outputs, Trace& trace) {
   const std::vector<NodePtr> order = toposort(outputs);
-  const VarMap<int> uses = count_uses(outputs);
   std::unordered_set<const Node*> roots;
   for (const Var& v : outputs) roots.insert(v.node_ptr().get());
 
-  // A node joins the group of its only reader if both have the same size.
-  std::unordered_map<const Node*, const Node*> reader;
+  // A node joins the group to which all its readers belong, if it has the same size.
+  std::unordered_map<const Node*, std::vector<const Node*>> readers;
   for (const NodePtr& node : order)
-    for (const Var& x : node->inputs) reader[x.node_ptr().get()] = node.get();
+    for (const Var& x : node->inputs) readers[x.node_ptr().get()].push_back(node.get());
   std::unordered_map<const Node*, const Node*> head;  // of the group that a node belongs to
+  const auto common_head = [&](const Node* node) -> const Node* {
+    const Node* common = nullptr;
+    for (const Node* reader : readers.at(node)) {
+      const auto h = head.find(reader);
+      if (h == head.end() || (common != nullptr && h->second != common)) return nullptr;
+      common = h->second;
+    }
+    return common;
+  };
   std::unordered_map<const Node*, std::size_t> size;
   for (auto at = order.rbegin(); at != order.rend(); ++at) {
     const Node* node = at->get();
     if (!fusible(*node)) continue;
-    const Var v(*at);
-    const Node* into = roots.contains(node) || uses.at(v) > 1 ? nullptr : reader.at(node);
-    if (into != nullptr && head.contains(into)) {
-      const Node* h = head.at(into);
+    const Node* h = roots.contains(node) ? nullptr : common_head(node);
+    if (h != nullptr) {
       const Type &own = node->types[0], &result = h->types[0];
       const bool same_size = own.ndim() == result.ndim() && own.stretch == result.stretch;
       const bool is_scalar = own.ndim() == 0;

@@ -60,6 +60,11 @@ bool is_matrix_product(const NodePtr& node) {
   return node->types[0].is_float() && node->inputs[0].ndim() == 2 && node->inputs[1].ndim() == 2;
 }
 
+/// Whether it is a product x w^T.
+bool uses_transpose(const NodePtr& node) {
+  return is_matrix_product(node) && transpose_of(node->inputs[1]).has_value();
+}
+
 bool is_elementwise_matrix(const Node& node, const Type& type) {
   return node.kind == Node::Kind::apply && node.types.size() == 1 && node.op->is_elementwise() &&
          node.types[0].ndim() == 2 && node.types[0].stretch == type.stretch;
@@ -173,12 +178,13 @@ VarMap<Var> find_sweep(const Graph& graph, const NodePtr& last) {
 }  // namespace
 
 Vars fuse_sweeps(const Vars& outputs, Trace& trace) {
+  const std::vector<NodePtr> order = toposort(outputs);
+  if (std::none_of(order.begin(), order.end(), uses_transpose)) return outputs;
   Vars now = outputs;
   // One at a time: what is found next must not depend on what a sweep has just tied together.
   for (bool again = true; again;) {
     again = false;
     const Graph graph(now);
-    if (graph.transposed_products.empty()) return now;
     for (const NodePtr& node : graph.order) {
       if (node->kind != Node::Kind::apply) continue;
       const VarMap<Var> becomes = find_sweep(graph, node);

@@ -55,8 +55,9 @@ void gather(void* to, const void* from, std::int64_t stride, std::int64_t n, int
 /// The loop nest: shapes and strides with neighbouring axes joined where every operand allows it.
 struct Nest {
   int rank = 0;
-  std::array<std::int64_t, max_rank> shape{};
-  std::array<std::array<std::int64_t, max_rank>, max_operands> strides{};
+  // Filled up to the rank and the number of operands: clearing the rest would take longer than a small program.
+  std::array<std::int64_t, max_rank> shape;
+  std::array<std::array<std::int64_t, max_rank>, max_operands> strides;
 };
 
 Nest make_nest(const Views& x, const View& y) {
@@ -66,7 +67,7 @@ Nest make_nest(const Views& x, const View& y) {
     if (y.shape[axis] == 1) continue;
     const auto r = static_cast<std::size_t>(nest.rank);
     bool joins = nest.rank > 0;
-    std::array<std::int64_t, max_operands> step{};
+    std::array<std::int64_t, max_operands> step;
     for (int i = 0; i < x.size(); ++i) {
       const int own = axis - (n - x[i].ndim());
       const auto k = static_cast<std::size_t>(i);
@@ -95,13 +96,14 @@ void run_part(const TileProgram& program, const Views& x, const Views& y, const 
   const std::int64_t inner = nest.rank == 0 ? 1 : nest.shape[inner_axis];
 
   Register* const reg = registers();
-  std::array<const void*, max_registers> in{};  // where each register's tile lies
-  std::array<int, max_operands> bytes{};
-  std::array<std::int64_t, max_operands> inner_stride{}, row_offset{};
-  std::array<bool, max_operands> constant{};
+  std::array<const void*, max_registers> in;  // where each register's tile lies
+  std::array<int, max_operands> bytes;
+  std::array<std::int64_t, max_operands> inner_stride, row_offset;
+  std::array<bool, max_operands> constant;
   for (int i = 0; i < n_in; ++i) {
     const auto k = static_cast<std::size_t>(i);
     bytes[k] = size_of(x[i].dtype);
+    row_offset[k] = 0;
     inner_stride[k] = nest.rank == 0 ? 0 : nest.strides[k][inner_axis];
     constant[k] = true;
     for (int axis = 0; axis < nest.rank; ++axis)
