@@ -215,6 +215,8 @@ bool CommonOptions::read(CommandLine& line, int argc, const char* const* argv) {
   if (!line.parse(argc, argv)) return false;
   check(checkpoint_every == default_interval || !checkpoint.empty() || !resume.empty(),
         "--checkpoint-every is given, but no --checkpoint says where");
+  check(log.empty() || (log != save && log != checkpoint), "--log is {}, and so is another file", log);
+  check(save.empty() || save != checkpoint, "--save and --checkpoint are both {}", save);
   program = line.program();
   settings = line.settings();
   return true;

@@ -48,10 +48,6 @@ Session::Session(const CommonOptions& options)
   set_floatX(dtype_from_string(options.floatX));
   set_threads(options.threads);
   if (!options.save.empty()) check_writable("--save", options.save);
-  check(options.log.empty() || (options.log != options.save && options.log != options.checkpoint),
-        "--log is {}, and so is another file", options.log);
-  check(options.save.empty() || options.save != options.checkpoint, "--save and --checkpoint are both {}",
-        options.save);
 }
 
 Datasets Session::load_datasets() {

@@ -390,5 +390,22 @@ TEST_CASE("options that do not go together, or with the data") {
     check_ends(all_programs[i % all_programs.size()], few_digits + everywhere[i].first, everywhere[i].second);
 }
 
+TEST_CASE("a file is named once, and standard output that is full is noticed") {
+  check_ends("mlp", few_digits + "--save a --log a", "--log is a, and so is another file");
+  check_ends("mlp", few_digits + "--checkpoint a --log a", "--log is a, and so is another file");
+  check_ends("mlp", few_digits + "--checkpoint a --save a", "--save and --checkpoint are both a");
+  const Outcome o = run("mlp", "--help >/dev/full #");
+  CHECK(o.status == 1);
+}
+
+TEST_CASE("a log keeps what it holds if the run fails before its first line") {
+  const std::string folder = temp_dir();
+  std::ofstream(folder + "/log") << "before\n";
+  CHECK(run("mlp", "--log log --dataset none", folder).status == 2);
+  CHECK(read_file(folder + "/log") == "before\n");
+  CHECK(run("mlp", "--log log --n-epochs 1 " + few_digits, folder).status == 0);
+  CHECK(read_file(folder + "/log").starts_with("{\"phase\":\"train\""));
+}
+
 }  // namespace
 }  // namespace damo::test

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <sstream>
 #include <thread>
 #include <type_traits>
 
@@ -153,4 +154,18 @@ TEST_CASE("FAST_COMPILE runs the graph as it was written") {
   REQUIRE(fast.outputs().size() == 1);
   const Function excluded = function({.inputs = {x}, .outputs = y, .exclude = {"log_sigmoid"}});
   CHECK(std::isinf(excluded(Tensor{-800.}).item()));
+}
+
+TEST_CASE("several outputs are bound at once, and all are printed") {
+  const Var x = dvector("x");
+  const Function f = function({.inputs = {x}, .outputs = {x * 2, sum(x)}});
+  const auto [doubled, total] = f(Tensor{1., 2.}).bind<2>();
+  CHECK(doubled.to_vector<double>() == std::vector<double>{2, 4});
+  CHECK(total.item() == 3);
+  CHECK(error_of([&] {
+          f(Tensor{1., 2.}).bind<3>();
+        }) == "3 values were asked for, but the function returns 2");
+  std::ostringstream out;
+  out << f(Tensor{1., 2.});
+  CHECK(out.str() == "[2. 4.]\n3.");
 }

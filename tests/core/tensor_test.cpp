@@ -196,3 +196,9 @@ TEST_CASE("beyond 1000 elements only the edges are written") {
         " [0. 0. 0. ... 0. 0. 0.]\n [0. 0. 0. ... 0. 0. 0.]\n [0. 0. 0. ... 0. 0. 0.]]");
   CHECK(to_string(Tensor::zeros({200}, int32)).find("...") == std::string::npos);
 }
+
+TEST_CASE("float32 is printed with the shortest digits that tell it from its neighbours") {
+  CHECK(to_string(Tensor{1.1, 2.99995}.astype(float32)) == "[1.1     2.99995]");
+  CHECK(to_string(Tensor{0.1, 1e-20}.astype(float32)) == "[1.e-01 1.e-20]");
+  CHECK(to_string(Tensor(16777216.).astype(float32)) == "16777216.");
+}
