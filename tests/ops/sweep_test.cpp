@@ -111,13 +111,14 @@ TEST_CASE("products on panels and rows agree with the oracle's order of magnitud
   for (const int n_threads : {1, 2, 3}) {
     const Threads scope(n_threads);
     for (const DType dtype : {float32, float64})
-      for (const auto& [m, k, n] : std::vector<std::array<std::int64_t, 3>>{{1, 300, 200},
-                                                                            {200, 300, 1},
-                                                                            {1, 1, 900},
-                                                                            {300, 1, 200},
-                                                                            {33, 129, 257},
-                                                                            {257, 129, 33},
-                                                                            {1, 0, 5}}) {
+      for (const auto& sizes : std::vector<std::array<std::int64_t, 3>>{{1, 300, 200},
+                                                                        {200, 300, 1},
+                                                                        {1, 1, 900},
+                                                                        {300, 1, 200},
+                                                                        {33, 129, 257},
+                                                                        {257, 129, 33},
+                                                                        {1, 0, 5}}) {
+        const std::int64_t m = sizes[0], k = sizes[1], n = sizes[2];
         const Tensor a = test::random({m, k}, dtype, 1, -1, 1), b = test::random({k, n}, dtype, 2, -1, 1);
         const Var x = variable(test::unknown(dtype, 2), "x"), y = variable(test::unknown(dtype, 2), "y");
         // Each layout of the same numbers must give the same sums.
