@@ -38,12 +38,24 @@ void catch_signals() {
 
 // What a run may change when it goes on; the numbers depend on all other settings.
 bool is_free(const std::string& option) {
-  static const std::vector<std::string> free = {"--preset",       "--dataset",          "--threads",
-                                                "--log",          "--log-minibatches",  "--save",
-                                                "--load",         "--filters",          "--progress",
-                                                "--checkpoint",   "--resume",           "--n-epochs",
-                                                "--predict",      "--checkpoint-every", "--training-epochs",
-                                                "--output-folder"};
+  static const std::vector<std::string> free = {"--preset",
+                                                "--dataset",
+                                                "--threads",
+                                                "--log",
+                                                "--log-minibatches",
+                                                "--save",
+                                                "--load",
+                                                "--filters",
+                                                "--progress",
+                                                "--checkpoint",
+                                                "--resume",
+                                                "--n-epochs",
+                                                "--predict",
+                                                "--checkpoint-every",
+                                                "--training-epochs",
+                                                "--output-folder",
+                                                "--mode",
+                                                "--profile"};
   return std::find(free.begin(), free.end(), option) != free.end();
 }
 

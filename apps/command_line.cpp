@@ -211,6 +211,9 @@ bool CommonOptions::read(CommandLine& line, int argc, const char* const* argv) {
       "another file");
   line.choice("--progress", progress, {"auto", "on", "off"},
               "a progress line; auto: on a terminal, and a plain line every half minute elsewhere");
+  line.choice("--mode", mode, {"FAST_RUN", "FAST_COMPILE", "NanGuardMode", "DebugMode"},
+              "NanGuardMode stops at the first NaN, DebugMode checks Damo itself; both are slow");
+  line.flag("--profile", profile, "print at the end where each function's time went");
   const double default_interval = checkpoint_every;
   if (!line.parse(argc, argv)) return false;
   check(checkpoint_every == default_interval || !checkpoint.empty() || !resume.empty(),

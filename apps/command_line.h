@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/function.h"
 #include "core/type.h"
 
 namespace CLI {
@@ -75,6 +76,8 @@ struct CommonOptions {
   double checkpoint_every = 10;  ///< minutes
   std::string resume = {};
   std::string progress = "auto";
+  std::string mode = damo::to_string(default_mode());
+  bool profile = false;
 
   std::string program = {};
   Settings settings = {};  ///< of all options, these and the program's own

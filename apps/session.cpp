@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "core/mnist.h"
 #include "core/picture.h"
+#include "core/profile.h"
 #include "core/synthetic.h"
 #include "core/threads.h"
 
@@ -46,8 +47,14 @@ Session::Session(const CommonOptions& options)
       log(options.log, options.log_minibatches, checkpoint.log_bytes()),
       options_(options) {
   set_floatX(dtype_from_string(options.floatX));
+  set_default_mode(mode_from(options.mode));
+  set_default_profile(options.profile);
   set_threads(options.threads);
   if (!options.save.empty()) check_writable("--save", options.save);
+}
+
+Session::~Session() {
+  if (options_.profile) fmt::print(stderr, "{}", profiles());
 }
 
 Datasets Session::load_datasets() {

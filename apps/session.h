@@ -19,9 +19,13 @@ namespace damo::apps {
 /// One run of a program: its data, its files, and what the user sees of it.
 class Session {
  public:
-  /// Sets floatX, reads --resume and opens the log. Throws Error if a file that is to be written later cannot
-  /// be.
+  /// Sets floatX and the mode, reads --resume and opens the log. Throws Error if a file that is to be written
+  /// later cannot be.
   explicit Session(const CommonOptions& options);
+  /// Prints the profiles to standard error, if they were asked for.
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
 
   /// The data sets that the options name, at their sizes. Throws Error.
   Datasets load_datasets();

@@ -1,6 +1,7 @@
 #include "core/function.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <ostream>
 
 #include "core/identity.h"
@@ -29,8 +30,17 @@ class Compiler {
     gather_roots();
     add_default_updates();
     check_leaves();
-    if (args_.mode == Mode::FAST_RUN) optimize();
-    separate_roots();
+    program_->mode = args_.mode;
+    program_->profile = args_.profile;
+    program_->registers_profile = args_.profile && default_profile();
+    program_->overwrites = args_.mode == Mode::FAST_RUN || args_.mode == Mode::FAST_COMPILE;
+    const Vars written = program_->outputs;
+    if (args_.mode != Mode::FAST_COMPILE) optimize();
+    if (args_.trace)
+      std::fputs(fmt::format("function \"{}\":\n{}", program_->name, to_string(program_->trace)).c_str(),
+                 stderr);
+    if (args_.mode == Mode::DebugMode) add_reference(written);
+    separate_roots(program_->outputs);
     return program_;
   }
 
@@ -144,6 +154,38 @@ class Compiler {
     }
   }
 
+  /// The unrewritten graph, and both sides of each firing, as a program that updates nothing.
+  void add_reference(const Vars& written) {
+    Vars sides;
+    for (const Firing& f : program_->trace)
+      for (const Var& v : {f.before, f.after}) sides.push_back(v);
+    sides = merge(sides);
+    auto reference = std::make_shared<Program>();
+    reference->name = program_->name;
+    reference->where = program_->where;
+    reference->inputs = program_->inputs;
+    reference->outputs = written;
+    for (std::size_t i = 0; i < program_->trace.size(); ++i) {
+      const Firing& f = program_->trace[i];
+      if (same(sides[2 * i], sides[2 * i + 1])) continue;
+      program_->fired.push_back({f.rule, f.before, f.after, f.where, kind_of(f.rule)});
+      reference->outputs.push_back(sides[2 * i]);
+      reference->outputs.push_back(sides[2 * i + 1]);
+    }
+    reference->n_outputs = reference->outputs.size();
+    reference->mode = Mode::DebugMode;
+    reference->overwrites = false;
+    separate_roots(reference->outputs);
+    program_->reference = reference;
+  }
+
+  Rule::Kind kind_of(const std::string& name) const {
+    for (const Phase& phase : rewrites_)
+      for (const Rule& r : phase.rules)
+        if (r.name == name) return r.kind;
+    return Rule::Kind::exact;
+  }
+
   static bool is_row_major(const Var& v) {
     const Node& node = v.node();
     if (node.kind != Node::Kind::apply) return node.kind != Node::Kind::input;
@@ -151,8 +193,7 @@ class Compiler {
   }
 
   /// A kernel must write each output, and each new value, as an array of its own.
-  void separate_roots() {
-    Vars& roots = program_->outputs;
+  static void separate_roots(Vars& roots) {
     roots = with_row_major_bases(roots);
     VarMap<bool> taken;
     for (Var& v : roots) {

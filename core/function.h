@@ -59,8 +59,23 @@ using Givens = std::vector<Given>;
 
 enum class OnUnusedInput { raise, ignore };
 
-/// FAST_RUN applies every rewrite; FAST_COMPILE runs the graph as it was written.
-enum class Mode { FAST_RUN, FAST_COMPILE };
+/// FAST_RUN applies every rewrite; FAST_COMPILE runs the graph as it was written. The others find mistakes,
+/// are slow, and leave every Shared as it was when they throw. NanGuardMode: FAST_RUN, where the first NaN,
+/// Inf or |x| > 1e10 is an Error that names the op that made it. DebugMode: FAST_RUN, where each call is
+/// compared with the graph as it was written, each rule's two sides with each other, and each op with what it
+/// declares of views and memory; a difference is a Bug.
+enum class Mode { FAST_RUN, FAST_COMPILE, NanGuardMode, DebugMode };
+
+/// The mode of functions that name none: FAST_RUN, unless set.
+Mode default_mode();
+void set_default_mode(Mode mode);
+std::string to_string(Mode mode);
+/// The mode of this name. Throws Error if there is none.
+Mode mode_from(std::string_view name);
+
+/// Whether functions that do not say are profiled: no, unless set.
+bool default_profile();
+void set_default_profile(bool profile);
 
 struct FunctionArgs {
   std::vector<In> inputs = {};
@@ -69,8 +84,10 @@ struct FunctionArgs {
   Givens givens = {};
   std::string name = {};
   OnUnusedInput on_unused_input = OnUnusedInput::raise;
-  Mode mode = Mode::FAST_RUN;
+  Mode mode = default_mode();
   std::vector<std::string> exclude = {};  ///< names of rules not to apply
+  bool profile = default_profile();       ///< whether each step is timed, for profile(Function)
+  bool trace = false;                     ///< whether to print what was rewritten to standard error
 };
 
 /// What a call returns: converts to a Tensor or a number if there is one output, else indexes and binds:
@@ -142,6 +159,9 @@ class Function {
   const Vars& outputs() const;
   const std::vector<Shared>& updated() const;
   const Trace& trace() const;  ///< what was rewritten
+  /// The memory it runs in, for people: the arena, each buffer with what it holds at which steps, and what is
+  /// a view or written over something else. Sizes are those of the last call.
+  std::string memory() const;
   Plan& plan() const { return *plan_; }
 
  private:

@@ -7,6 +7,8 @@ Var Op::size(const Vars&, int, int) const { return {}; }
 Vars Op::L_op(const Vars&, const Vars&, const Vars&) const { fail("{} has no gradient", name()); }
 void Op::perform(const Views&, const Views&) const { throw Bug(name() + " has no kernel"); }
 View Op::view(const Views&) const { throw Bug(name() + " is not a view"); }
+double Op::flops(const Views&, const Views&) const { return 0; }
+
 bool Op::overwrites(int, int) const { return false; }
 bool Op::needs_value(int) const { return false; }
 bool Op::reads(int) const { return true; }

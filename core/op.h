@@ -47,6 +47,9 @@ class Op {
   /// Computes the outputs, which have the inferred shapes and are row-major unless `view_of` says otherwise.
   virtual void perform(const Views& x, const Views& y) const;
 
+  /// Additions and multiplications that `perform` does, for profiles; 0: not worth counting.
+  virtual double flops(const Views& x, const Views& y) const;
+
   virtual bool same_as(const Op& other) const = 0;
 
   /// f(a, b) = f(b, a).

@@ -3,8 +3,13 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
+
+#include "core/profile.h"
+#include "core/watch.h"
+#include "core/zeros.h"
 
 namespace damo {
 namespace {
@@ -185,6 +190,7 @@ void Plan::bind(BoundInput& input, const Tensor& value) {
         reject(": the value does not fit");
     }
   }
+  if (!watches_.empty()) input.value = value;
   if (input.slot < 0) return;
   Slot& slot = slots_[static_cast<std::size_t>(input.slot)];
   if (type.ndim() == 0) {
@@ -221,25 +227,50 @@ Values Plan::run() {
   begin();
   outputs_.assign(output_slots_.size(), Tensor());
   sizes_changed_ = stale_ || segments_.size() > 1;
+  std::optional<ReadZeros> read_zeros;
+  if (program_->mode == Mode::NanGuardMode) read_zeros.emplace();
+  if (!watches_.empty()) watch();
   for (Segment& segment : segments_) {
     resolve(segment);
     // Shared variables are written in the last segment only: after this nothing fails that could have been
     // checked.
     if (&segment == &segments_.back()) check_updates();
+    if (watches_.empty()) {
+      for (const Step& step : segment.steps) perform(step);
+      continue;
+    }
     for (const Step& step : segment.steps) {
-      try {
-        step.op->perform(Views(step.xv.data(), static_cast<int>(step.xv.size())),
-                         Views(step.yv.data(), static_cast<int>(step.yv.size())));
-      } catch (const Error& e) {
-        blame(*step.node, step.x, e.what());
-      }
+      for (const auto& w : watches_) w->before(*this, step);
+      perform(step);
+      for (auto w = watches_.rbegin(); w != watches_.rend(); ++w) (*w)->after(*this, step);
     }
   }
+  for (auto w = watches_.rbegin(); w != watches_.rend(); ++w) (*w)->end(*this);
   write_back();
   for (BoundInput& in : inputs_) in.held = Tensor();
   stale_ = false;
   if (outputs_.size() == 1) return Values(std::exchange(outputs_[0], Tensor()));
   return Values(std::move(outputs_));
+}
+
+void Plan::perform(const Step& step) const {
+  try {
+    step.op->perform(Views(step.xv.data(), static_cast<int>(step.xv.size())),
+                     Views(step.yv.data(), static_cast<int>(step.yv.size())));
+  } catch (const Error& e) {
+    blame(*step.node, step.x, e.what());
+  }
+}
+
+void Plan::watch() {
+  std::vector<Tensor> inputs;
+  for (BoundInput& in : inputs_) inputs.push_back(std::exchange(in.value, Tensor()));
+  for (const auto& w : watches_) w->begin(*this, inputs);
+}
+
+const View& Plan::root(std::size_t i) const {
+  const int slot = i < program_->n_outputs ? output_slots_[i] : commits_[i - program_->n_outputs].slot;
+  return slots_[static_cast<std::size_t>(slot)].view;
 }
 
 void Plan::write_back() {

@@ -21,6 +21,21 @@ struct Program {
   std::size_t n_outputs = 0;    ///< how many of them are returned
   std::vector<Shared> updated;  ///< one per further output
   Trace trace;
+  Mode mode = Mode::FAST_RUN;
+  bool profile = false;
+  bool registers_profile = false;  ///< for profiles()
+  /// Whether a step may write over what dies with it, and the variables are updated in place.
+  bool overwrites = true;
+  /// In DebugMode: the graph as it was written, whose outputs are those of this one, and then the two sides
+  /// of each rule that fired.
+  std::shared_ptr<const Program> reference = {};
+  struct Fired {
+    std::string rule;
+    Var before, after;
+    Where where;
+    Rule::Kind kind = Rule::Kind::exact;
+  };
+  std::vector<Fired> fired = {};
 };
 
 /// One array of a plan.
@@ -77,9 +92,13 @@ struct Segment {
   std::int64_t used_bytes = 0;
 };
 
+class Watch;
+struct Profile;
+
 class Plan {
  public:
   explicit Plan(std::shared_ptr<const Program> program);
+  ~Plan();
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
 
@@ -92,6 +111,9 @@ class Plan {
   const std::vector<Segment>& segments() const { return segments_; }
   /// Bytes of all arenas after the last call.
   std::int64_t arena_bytes() const;
+  /// The array of program().outputs[i] in this call.
+  const View& root(std::size_t i) const;
+  const Profile* profile() const { return profile_.get(); }  ///< null if it is not measured
 
  private:
   friend class PlanBuilder;
@@ -103,6 +125,7 @@ class Plan {
     std::string name;
     Tensor default_value;
     const Tensor* given = nullptr;  ///< by keyword, in this call
+    Tensor value;                   ///< as the caller gave it, for those who look on
     Tensor held;                    ///< keeps the caller's array alive during the call
     std::int64_t scalar = 0;        ///< a 0-d value, converted
   };
@@ -113,6 +136,8 @@ class Plan {
   };
 
   Values run();
+  void watch();
+  void perform(const Step& step) const;
   void bind(BoundInput& input, const Tensor& value);
   void begin();
   void resolve(Segment& segment);
@@ -134,8 +159,10 @@ class Plan {
   std::vector<std::vector<Tensor>> output_pools_;
   std::vector<Commit> commits_;
   std::vector<Tensor> outputs_;  ///< of the running call
-  bool stale_ = true;            ///< the last call did not get through resolving: trust no size
-  bool sizes_changed_ = true;    ///< in this call
+  std::vector<std::unique_ptr<Watch>> watches_;
+  std::shared_ptr<Profile> profile_;
+  bool stale_ = true;          ///< the last call did not get through resolving: trust no size
+  bool sizes_changed_ = true;  ///< in this call
   std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
 };
 

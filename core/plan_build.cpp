@@ -2,7 +2,9 @@
 #include <functional>
 
 #include "core/plan.h"
+#include "core/profile.h"
 #include "core/walk.h"
+#include "core/watch.h"
 
 /// From a graph to a plan: which integers are computed first, which arrays share memory, in what order steps
 /// run.
@@ -352,7 +354,7 @@ class PlanBuilder {
   /// Lets the steps that compute `value` write into the variable's memory, after everything that reads its
   /// old value and everything that can fail; false if no such order exists.
   bool claim(const Shared& variable, int value) {
-    if (variable.node().cell->resizable) return false;
+    if (!program_.overwrites || variable.node().cell->resizable) return false;
     const auto leaf = slot_of_.find(variable);
     const int s = leaf == slot_of_.end() ? add_variable(variable) : leaf->second;
     std::vector<int> chain = chain_to(s, value);
@@ -500,6 +502,7 @@ class PlanBuilder {
 
   /// Writes output y over an arena input that dies at this step.
   bool take_over(const Step& step, int output, int y, int clock, std::vector<int>& last) {
+    if (!program_.overwrites) return false;
     for (std::size_t k = 0; k < step.x.size(); ++k) {
       const int x = step.x[k], r = root(x);
       if (slot(x).kind != Slot::Kind::arena && slot(x).kind != Slot::Kind::overwrite) continue;
@@ -560,6 +563,12 @@ class PlanBuilder {
 
 Plan::Plan(std::shared_ptr<const Program> program) : program_(std::move(program)) {
   PlanBuilder(*this).build();
+  if (program_->mode == Mode::NanGuardMode) watches_.push_back(nan_guard());
+  if (program_->mode == Mode::DebugMode) watches_.push_back(debug_checks(*program_));
+  // Last, so that it measures nothing of the others.
+  if (program_->profile) watches_.push_back(profiler(*this, profile_));
 }
+
+Plan::~Plan() = default;
 
 }  // namespace damo

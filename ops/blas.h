@@ -7,4 +7,9 @@ namespace damo {
 /// strides of a and b.
 void gemm(double alpha, const View& a, const View& b, double beta, const View& c);
 
+/// The additions and multiplications of a product a b.
+inline double product_flops(const View& a, const View& b) {
+  return 2 * static_cast<double>(a.size()) * static_cast<double>(b.shape[1]);
+}
+
 }  // namespace damo

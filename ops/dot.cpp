@@ -75,6 +75,10 @@ struct Dot : OpOf<Dot> {
     const View a = as_matrix(x[0], true), b = as_matrix(x[1], false);
     product(a, b, row_major_matrix(y[0], a.shape[0], b.shape[1]));
   }
+
+  double flops(const Views& x, const Views&) const override {
+    return product_flops(as_matrix(x[0], true), as_matrix(x[1], false));
+  }
 };
 
 }  // namespace

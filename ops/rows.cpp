@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "core/zeros.h"
+
 namespace damo {
 namespace {
 
@@ -103,8 +105,9 @@ void row_sums(const Rows<const T>& w, const T* c, T* y) {
   const T* rows[group];
   T factors[group];
   int n = 0;
+  const bool skips = skips_zeros();
   for (std::int64_t i = w.begin; i < w.end; ++i) {
-    if (c[i] == T(0)) continue;
+    if (skips && c[i] == T(0)) continue;
     rows[n] = w[i];
     factors[n] = c[i];
     if (++n < group) continue;
@@ -116,19 +119,21 @@ void row_sums(const Rows<const T>& w, const T* c, T* y) {
 
 template <class T>
 void row_updates(const Rows<T>& w, const T* a, const T* x) {
+  const bool skips = skips_zeros();
   for (std::int64_t i = w.begin; i < w.end; ++i)
-    if (a[i] != T(0)) update(w[i], a[i], x, w.cols);
+    if (!skips || a[i] != T(0)) update(w[i], a[i], x, w.cols);
 }
 
 template <class T>
 void row_updates(const Rows<T>& w, const T* a, const T* x, const T* b, const T* y) {
+  const bool skips = skips_zeros();
   for (std::int64_t i = w.begin; i < w.end; ++i) {
     T* const row = w[i];
-    if (b[i] == T(0)) {
+    if (skips && b[i] == T(0)) {
       if (a[i] != T(0)) update(row, a[i], x, w.cols);
       continue;
     }
-    if (a[i] == T(0)) {
+    if (skips && a[i] == T(0)) {
       update(row, b[i], y, w.cols);
       continue;
     }

@@ -17,11 +17,11 @@ struct Rows {
 template <class T>
 void row_dots(const Rows<const T>& w, const T* x, T* y);
 
-/// y += sum_i c_i w_i; rows with c_i = 0 are not read.
+/// y += sum_i c_i w_i; rows with c_i = 0 are not read (if skips_zeros()).
 template <class T>
 void row_sums(const Rows<const T>& w, const T* c, T* y);
 
-/// w_i += a_i x; rows with a_i = 0 are not touched.
+/// w_i += a_i x; rows with a_i = 0 are not touched (if skips_zeros()).
 template <class T>
 void row_updates(const Rows<T>& w, const T* a, const T* x);
 

@@ -71,6 +71,12 @@ struct AddDot : OpOf<AddDot> {
 
   bool overwrites(int, int input) const override { return input == 0; }
 
+  double flops(const Views& x, const Views&) const override {
+    double n = 0;
+    for (int i = 1; i < x.size(); i += 3) n += product_flops(x[i + 1], x[i + 2]);
+    return n;
+  }
+
   void perform(const Views& x, const Views& y) const override {
     if (y[0].data != x[0].data) copy_into(y[0], x[0]);
     for (int i = 1; i < x.size(); i += 3) {
@@ -107,6 +113,10 @@ struct DotAndAddDot : OpOf<DotAndAddDot> {
   }
 
   bool overwrites(int output, int input) const override { return output == 1 && input == 1; }
+
+  double flops(const Views& x, const Views&) const override {
+    return product_flops(x[0], transposed_view(x[1])) + product_flops(x[3], x[4]);
+  }
 
   void perform(const Views& x, const Views& y) const override {
     if (y[1].data != x[1].data) copy_into(y[1], x[1]);
@@ -146,6 +156,10 @@ struct DotFDot : OpOf<DotFDot> {
     }
     y[0] = product_type(y[2], x[1]);
     return y;
+  }
+
+  double flops(const Views& x, const Views&) const override {
+    return 2 * product_flops(x[0], transposed_view(x[1]));  // g has the shape of x w^T
   }
 
   void perform(const Views& x, const Views& y) const override {

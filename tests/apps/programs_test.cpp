@@ -41,6 +41,49 @@ const std::string small_sda =
     "--hidden-layers-sizes 20,10 --corruption-levels .1,.2 --batch-size 20 --training-epochs 2 "
     "--pretraining-epochs 2 --pretrain-lr .1 ";
 
+TEST_CASE("SdA trains in the modes that find mistakes, with the same costs") {
+  const std::string folder = temp_dir();
+  const std::string options =
+      "--dataset synthetic --train-size 40 --valid-size 20 --test-size 20 --hidden-layers-sizes 12,8 "
+      "--corruption-levels .1,.2 --training-epochs 1 --pretraining-epochs 1 --pretrain-lr .1 ";
+  for (const char* batch : {"1", "20"}) {
+    const auto costs = [&](const std::string& mode) {
+      const Outcome o = run("SdA", options + "--batch-size " + batch + " --log log --mode " + mode, folder);
+      CHECK(o.status == 0);
+      CHECK(o.err == "");
+      std::vector<double> all;
+      for (const auto& line : log_lines(folder + "/log"))
+        if (line.contains("cost")) all.push_back(line["cost"].get<double>());
+      fs::remove(folder + "/log");
+      return all;
+    };
+    const std::vector<double> expected = costs("FAST_RUN");
+    CHECK(expected.size() == 3);
+    for (const char* mode : {"FAST_COMPILE", "NanGuardMode", "DebugMode"}) {
+      INFO(mode, ", batch ", batch);
+      const std::vector<double> got = costs(mode);
+      REQUIRE(got.size() == expected.size());
+      for (std::size_t i = 0; i < got.size(); ++i)
+        CHECK(got[i] == doctest::Approx(expected[i]).epsilon(1e-3));
+    }
+  }
+}
+
+TEST_CASE("--profile prints where the time of each function went") {
+  const Outcome o = run("logistic_sgd", few_digits + "--n-epochs 1 --batch-size 20 --profile", temp_dir());
+  CHECK(o.status == 0);
+  CHECK(has(o.err, {"function \"", "\": 10 calls in ", " steps\n", "GFLOP/s", "op\n", "dot", "step\n",
+                    "  at models/logistic_sgd.cpp:"}));
+}
+
+TEST_CASE("NanGuardMode tells of a learning rate that is too large") {
+  const Outcome o =
+      run("logistic_sgd",
+          few_digits + "--n-epochs 3 --batch-size 20 --learning-rate 1e38 --mode NanGuardMode", temp_dir());
+  CHECK(o.status == 2);
+  CHECK(has(o.err, {"logistic_sgd: ", "holds ", "in function \""}));
+}
+
 TEST_CASE("SdA prints the tutorial's lines, logs, saves and draws") {
   const std::string folder = temp_dir();
   const Outcome o =

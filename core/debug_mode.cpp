@@ -1,0 +1,230 @@
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <set>
+#include <unordered_map>
+
+#include "core/print.h"
+#include "core/watch.h"
+
+/// DebugMode. Two results are the same if they differ by at most 1e-3 (float32) or 1e-7 (float64) of the
+/// largest finite element; integers must be equal. The two sides of a rule that makes something finite, whose
+/// first side is inexact just before it overflows, may differ by a hundred times as much.
+namespace damo {
+namespace {
+
+double tolerance(DType dtype) { return dtype == DType::float32 ? 1e-3 : 1e-7; }
+
+Tensor copied(const View& v) {
+  Tensor t = Tensor::empty(v.shape, v.dtype);
+  copy_into(t.view(), v);
+  return t;
+}
+
+/// Where two results differ: "1 became 2 at (0, 3)", or "".
+std::string difference(const View& expected, const View& found, double factor = 1) {
+  if (!(expected.shape == found.shape)) return fmt::format("shape {} became {}", expected.shape, found.shape);
+  const Tensor e = copied(expected), f = copied(found);
+  const auto message = [&](std::size_t i, auto a, auto b) {
+    const std::string place = index_text(e.shape(), static_cast<std::int64_t>(i));
+    return fmt::format("{} became {}{}{}", a, b, place.empty() ? "" : " at ", place);
+  };
+  if (!is_float(e.dtype())) {
+    const auto a = e.to_vector<std::int64_t>(), b = f.to_vector<std::int64_t>();
+    for (std::size_t i = 0; i < a.size(); ++i)
+      if (a[i] != b[i]) return message(i, a[i], b[i]);
+    return {};
+  }
+  const auto a = e.to_vector<double>(), b = f.to_vector<double>();
+  double largest = 0;
+  for (const double v : a)
+    if (std::isfinite(v)) largest = std::max(largest, std::abs(v));
+  const double most = factor * tolerance(e.dtype()) * largest + std::numeric_limits<float>::min();
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (std::isnan(a[i]) || (std::isinf(a[i]) && (std::isfinite(b[i]) || a[i] == b[i]))) continue;
+    if (!(std::abs(a[i] - b[i]) <= most))
+      return message(i, fmt::format("{:.9g}", a[i]), fmt::format("{:.9g}", b[i]));
+  }
+  return {};
+}
+
+std::uint64_t checksum(const View& v) {
+  const Tensor t = copied(v);
+  const auto n = static_cast<std::size_t>(t.size() * size_of(t.dtype()));
+  const char* p = static_cast<const char*>(t.data());
+  std::uint64_t sum = n, word = 0;
+  for (std::size_t i = 0; i < n; i += sizeof word) {
+    word = 0;
+    std::memcpy(&word, p + i, std::min(sizeof word, n - i));
+    sum = (sum ^ word) * 0x9e3779b97f4a7c15;
+    sum ^= sum >> 32;
+  }
+  return sum;
+}
+
+/// Whether all of `part` lies in `whole`.
+bool lies_in(const View& part, const View& whole) {
+  if (part.size() == 0) return true;
+  const auto ends = [](const View& v) {
+    std::int64_t low = 0, high = 0;
+    for (int i = 0; i < v.ndim(); ++i) {
+      const std::int64_t reach = (v.shape[i] - 1) * v.strides[i];
+      (reach < 0 ? low : high) += reach;
+    }
+    const auto at = reinterpret_cast<std::intptr_t>(v.data);
+    return std::pair(at + low * size_of(v.dtype), at + (high + 1) * size_of(v.dtype));
+  };
+  if (whole.size() == 0) return false;
+  const auto [a, b] = ends(part);
+  const auto [c, d] = ends(whole);
+  return c <= a && b <= d;
+}
+
+class DebugChecks : public Watch {
+ public:
+  explicit DebugChecks(const Program& program)
+      : reference_(program.reference ? std::make_unique<Plan>(program.reference) : nullptr) {}
+
+  void begin(const Plan& plan, const std::vector<Tensor>& inputs) override {
+    if (reference_ != nullptr) {
+      expected_ = reference_->call(inputs.data(), inputs.size());
+      check_rules(plan.program());
+    }
+    live_.clear();
+    leaves_.clear();
+    views_.clear();
+    for (const Segment& segment : plan.segments())
+      for (const SizeItem& item : segment.items)
+        if (item.kind == SizeItem::Kind::view) views_.emplace(item.y[0], &item);
+    for (int i = 0; i < static_cast<int>(plan.slots().size()); ++i)
+      if (is_leaf(slot(plan, i))) leaves_.emplace_back(i, checksum(slot(plan, i).view));
+  }
+
+  void before(const Plan& plan, const Step& step) override {
+    for (const int x : step.x) check_view(plan, x);
+    before_.clear();
+    std::set<int> watched = live_;
+    for (std::size_t k = 0; k < step.x.size(); ++k)
+      if (step.op->reads(static_cast<int>(k))) watched.insert(step.x[k]);
+    for (const int y : step.y) watched.erase(y);
+    for (const int i : watched) before_.emplace_back(i, checksum(slot(plan, i).view));
+  }
+
+  void after(const Plan& plan, const Step& step) override {
+    for (const auto& [i, sum] : before_) {
+      if (checksum(slot(plan, i).view) == sum) continue;
+      const bool own = std::find(step.x.begin(), step.x.end(), i) != step.x.end();
+      blame(plan, step,
+            fmt::format("it changed {}{}, which it does not write", own ? "its input " : "",
+                        label(slot(plan, i).var)));
+    }
+    for (const int y : step.y) live_.insert(y);
+    for (const int i : step.releases) live_.erase(i);
+    for (int o = 0; o < static_cast<int>(step.y.size()); ++o)
+      for (int k = 0; k < static_cast<int>(step.x.size()); ++k)
+        if (step.op->overwrites(o, k)) check_overwrite(plan, step, o, k);
+  }
+
+  void end(const Plan& plan) override {
+    for (const auto& [i, sum] : leaves_)
+      invariant(checksum(slot(plan, i).view) == sum, "function \"{}\" changed {}, which it does not write",
+                plan.program().name, label(slot(plan, i).var));
+    if (reference_ == nullptr) return;
+    const Program& program = plan.program();
+    for (std::size_t i = 0; i < program.outputs.size(); ++i) {
+      const std::string d = difference(expected_[i].view(), plan.root(i));
+      if (d.empty()) continue;
+      const std::string what = i < program.n_outputs
+                                   ? fmt::format("output {}", i)
+                                   : "the new value of " + label(program.updated[i - program.n_outputs]);
+      throw Bug(fmt::format("rewriting changed {}: {}\n  {}, in function \"{}\"", what, d,
+                            to_string(program.outputs[i].node().where), program.name));
+    }
+    expected_ = Values();
+  }
+
+ private:
+  static const Slot& slot(const Plan& plan, int i) { return plan.slots()[static_cast<std::size_t>(i)]; }
+
+  static bool is_leaf(const Slot& s) {
+    return s.view.data != nullptr &&
+           (s.kind == Slot::Kind::input || s.kind == Slot::Kind::constant || s.kind == Slot::Kind::shared);
+  }
+
+  [[noreturn]] static void blame(const Plan& plan, const Step& step, const std::string& reason) {
+    throw Bug(explain(step.op->name(), step.node->inputs, types_of(plan, step.x), step.node->where, reason,
+                      plan.program().name));
+  }
+
+  /// Both sides of each rule that fired.
+  void check_rules(const Program& program) const {
+    for (std::size_t i = 0; i < program.fired.size(); ++i) {
+      const Program::Fired& f = program.fired[i];
+      const std::size_t at = program.outputs.size() + 2 * i;
+      const double factor = f.kind == Rule::Kind::finite ? 100 : 1;
+      const std::string d = difference(expected_[at].view(), expected_[at + 1].view(), factor);
+      if (d.empty()) continue;
+      throw Bug(fmt::format("rule {}: {}\n  {} -> {}\n  {}{}in function \"{}\"", f.rule, d, pp(f.before),
+                            pp(f.after), to_string(f.where), f.where.is_set() ? ", " : "", program.name));
+    }
+  }
+
+  /// A declared view must lie in its base and be what infer says.
+  void check_view(const Plan& plan, int i) const {
+    for (; slot(plan, i).kind == Slot::Kind::view; i = slot(plan, i).base) {
+      const SizeItem& item = *views_.at(i);
+      const Op& op = *item.node->op;
+      const View &y = slot(plan, i).view, &base = slot(plan, slot(plan, i).base).view;
+      const Types x = types_of(plan, item.x);
+      const auto reject = [&](const std::string& reason) {
+        throw Bug(explain(op.name(), item.node->inputs, x, item.node->where, reason, plan.program().name));
+      };
+      if (!lies_in(y, base))
+        reject(fmt::format("it says that its output is a view of input {}, but the view reaches outside",
+                           op.view_of()));
+      const Type inferred = op.infer(x)[0];
+      if (inferred.dtype != y.dtype || !(inferred.shape == y.shape))
+        reject(fmt::format("its view is {}, but infer says {}", Type(y.dtype, y.shape),
+                           Type(inferred.dtype, inferred.shape)));
+    }
+  }
+
+  /// Writing the output over the input must give what writing beside it gave.
+  static void check_overwrite(const Plan& plan, const Step& step, int output, int input) {
+    const View& x = *step.xv[static_cast<std::size_t>(input)];
+    const View& y = *step.yv[static_cast<std::size_t>(output)];
+    if (x.dtype != y.dtype || !(x.shape == y.shape) || y.size() == 0) return;
+    std::vector<Tensor> xs, ys;
+    for (const View* v : step.xv) xs.push_back(copied(*v));
+    for (const View* v : step.yv) ys.push_back(copied(*v));
+    ys[static_cast<std::size_t>(output)] = xs[static_cast<std::size_t>(input)];
+    std::vector<View> views;
+    for (const auto* tensors : {&xs, &ys})
+      for (const Tensor& t : *tensors) views.push_back(t.view());
+    std::vector<View*> pointers;
+    for (View& v : views) pointers.push_back(&v);
+    step.op->perform(Views(pointers.data(), static_cast<int>(xs.size())),
+                     Views(pointers.data() + xs.size(), static_cast<int>(ys.size())));
+    for (std::size_t o = 0; o < ys.size(); ++o) {
+      const std::string d = difference(*step.yv[o], ys[o].view());
+      if (!d.empty())
+        blame(
+            plan, step,
+            fmt::format("it says that output {} may be written over input {}, but then output {} differs: {}",
+                        output, input, o, d));
+    }
+  }
+
+  std::unique_ptr<Plan> reference_;  ///< null: this plan is one
+  Values expected_;
+  std::unordered_map<int, const SizeItem*> views_;  ///< by slot
+  std::set<int> live_;  ///< arrays that steps have written and somebody still reads
+  std::vector<std::pair<int, std::uint64_t>> leaves_, before_;
+};
+
+}  // namespace
+
+std::unique_ptr<Watch> debug_checks(const Program& program) { return std::make_unique<DebugChecks>(program); }
+
+}  // namespace damo

@@ -1,0 +1,32 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/plan.h"
+
+/// Who looks on while a plan runs: profiles, and the modes that find mistakes.
+namespace damo {
+
+class Watch {
+ public:
+  virtual ~Watch() = default;
+  /// The inputs are bound, nothing has run. `inputs` are what the caller gave.
+  virtual void begin(const Plan&, const std::vector<Tensor>& /*inputs*/) {}
+  virtual void before(const Plan&, const Step&) {}
+  virtual void after(const Plan&, const Step&) {}
+  /// All is computed; no Shared has been written, but in place.
+  virtual void end(const Plan&) {}
+};
+
+std::unique_ptr<Watch> nan_guard();
+/// Compares with `program.reference`.
+std::unique_ptr<Watch> debug_checks(const Program& program);
+
+/// "(0, 2)": the place of the element with this number, in row-major order.
+std::string index_text(const Sizes& shape, std::int64_t element);
+
+/// The types of some slots in this call.
+Types types_of(const Plan& plan, const std::vector<int>& slots);
+
+}  // namespace damo
