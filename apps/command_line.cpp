@@ -160,6 +160,10 @@ void CommandLine::flag(const std::string& option, bool& value, const std::string
   values_.emplace_back(option, [&value] { return value ? "yes" : "no"; });
 }
 
+void CommandLine::words(const std::string& name, std::vector<std::string>& values, const std::string& help) {
+  app_->add_option(name, values, help)->type_name("");
+}
+
 Settings CommandLine::settings() const {
   Settings all;
   for (const auto& [option, value] : values_) all.emplace_back(option, value());

@@ -38,6 +38,8 @@ class CommandLine {
   void choice(const std::string& option, std::string& value, const std::vector<std::string>& choices,
               const std::string& help);
   void flag(const std::string& option, bool& value, const std::string& help);
+  /// Words that belong to no option.
+  void words(const std::string& name, std::vector<std::string>& values, const std::string& help);
 
   /// Every option that takes a value, and the value that it has.
   Settings settings() const;
