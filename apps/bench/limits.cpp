@@ -337,7 +337,7 @@ class ProductsLimit : public Limit {
   void step(int t, std::int64_t) override {
     for (std::size_t i = 0; i < products_.size(); ++i) {
       const Product& p = products_[i];
-      const bool by_rows = p.m > p.n;
+      const bool by_rows = p.update || p.m > p.n;
       const auto [begin, end] = share(by_rows ? p.m : p.n, t, threads);
       const int size = static_cast<int>(end - begin);
       const int ldx = p.x_transposed ? p.m : p.k, ldw = p.w_transposed ? p.k : p.n;

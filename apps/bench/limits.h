@@ -64,8 +64,8 @@ struct Network {
 /// A step on one example. All tensors but `data` are copied.
 std::unique_ptr<Limit> network_limit(const Network& model, int threads);
 
-/// y = x w, or y = y + x w for an update, each thread for its panel: columns of the result of a product with
-/// few rows, rows of what has many.
+/// y = x w, or for an update y = y - 0.01 x w, each thread for its panel: rows of an update and of a tall
+/// result, else columns.
 struct Product {
   int m = 0, n = 0, k = 0;
   bool x_transposed = false, w_transposed = false;

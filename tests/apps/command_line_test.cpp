@@ -64,6 +64,20 @@ TEST_CASE("options set their variables; what is not given keeps its default") {
   CHECK(v.n == 2);  // the last one counts
 }
 
+TEST_CASE("words stand among options, if the program takes any") {
+  std::vector<std::string> words;
+  bool on = false;
+  CommandLine line("program", "a program");
+  line.words("word", words, "words");
+  line.flag("--on", on, "a flag");
+  const char* const args[] = {"program", "a", "--on", "b"};
+  CHECK(line.parse(4, args));
+  CHECK(words == std::vector<std::string>{"a", "b"});
+  CHECK(on);
+  const char* const wrong[] = {"program", "a", "--off"};
+  CHECK(error_of([&] { line.parse(3, wrong); }) == "unknown option \"--off\"; --help lists the options");
+}
+
 TEST_CASE("what cannot be read is named, with what was expected") {
   CHECK(error({"--n", "0"}) == "--n is \"0\", and must be a whole number from 1 to 2147483647");
   CHECK(error({"--n", "-3"}) == "--n is \"-3\", and must be a whole number from 1 to 2147483647");

@@ -83,7 +83,7 @@ bool mentions(const std::string& text, const std::string& word) {
 std::string command_fault(const std::string& line) {
   std::istringstream text(line);
   std::vector<std::string> words;
-  for (std::string word; text >> word && word != "#";)
+  for (std::string word; text >> word && word != "#" && word != ">";)
     if (!words.empty() || word.find('=') == std::string::npos) words.push_back(word);  // not NAME=value
   if (words.empty()) return "";
   const std::string program = words[0];
@@ -163,6 +163,7 @@ TEST_CASE("what is wrong in a README is found") {
   CHECK(command_fault("tests/walk.sh") == "there is no program tests/walk.sh");
   CHECK(command_fault("apps/quickstart.sh --smok") == "apps/quickstart.sh has no option --smok");
   CHECK(command_fault("build/release/apps/SdA --batch-size 20") == "");
+  CHECK(command_fault("build/release/apps/SdA --batch-size 20 > out") == "");
   CHECK(command_fault("build/release/apps/SdA --batch 20") != "");
   CHECK(command_fault("build/release/apps/SdA --preset slow") ==
         "SdA: --preset is \"slow\", and must be one of tutorial, quick\n");
