@@ -13,12 +13,10 @@ struct Lanes;
 template <>
 struct Lanes<float> {
   using Vector = float __attribute__((vector_size(64)));
-  using Unaligned = float __attribute__((vector_size(64), aligned(4), may_alias));
 };
 template <>
 struct Lanes<double> {
   using Vector = double __attribute__((vector_size(64)));
-  using Unaligned = double __attribute__((vector_size(64), aligned(8), may_alias));
 };
 
 template <class T>
@@ -28,11 +26,13 @@ constexpr std::int64_t lanes = 64 / sizeof(T);
 
 template <class T>
 Vector<T> load(const T* p) {
-  return *reinterpret_cast<const typename Lanes<T>::Unaligned*>(p);
+  Vector<T> v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
 }
 template <class T>
 void store(T* p, const Vector<T>& v) {
-  *reinterpret_cast<typename Lanes<T>::Unaligned*>(p) = v;
+  std::memcpy(p, &v, sizeof v);
 }
 
 template <class T>

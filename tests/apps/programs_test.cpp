@@ -73,7 +73,7 @@ TEST_CASE("--profile prints where the time of each function went") {
   const Outcome o = run("logistic_sgd", few_digits + "--n-epochs 1 --batch-size 20 --profile", temp_dir());
   CHECK(o.status == 0);
   CHECK(has(o.err, {"function \"", "\": 10 calls in ", " steps\n", "GFLOP/s", "op\n", "dot", "step\n",
-                    "  at models/logistic_sgd.cpp:"}));
+                    "  at models/logistic_regression.cpp:"}));
 }
 
 TEST_CASE("NanGuardMode tells of a learning rate that is too large") {
