@@ -133,8 +133,8 @@ Rule rule(std::string name, const Arg& before, const Arg& after, Rule::Kind kind
   return {std::move(name), before.var(), after.var(), kind, {}};
 }
 
-Rule rule(std::string name, std::function<Var(const Var&)> replace) {
-  return {std::move(name), {}, {}, Rule::Kind::exact, std::move(replace)};
+Rule rule(std::string name, std::function<Var(const Var&)> replace, Rule::Kind kind) {
+  return {std::move(name), {}, {}, kind, std::move(replace)};
 }
 
 std::string to_string(const Trace& trace) {

@@ -25,7 +25,7 @@ struct Rule {
 };
 
 Rule rule(std::string name, const Arg& before, const Arg& after, Rule::Kind kind = Rule::Kind::exact);
-Rule rule(std::string name, std::function<Var(const Var&)> replace);
+Rule rule(std::string name, std::function<Var(const Var&)> replace, Rule::Kind kind = Rule::Kind::exact);
 
 /// One firing of a rule: what stood there, what stands there now, and whose line it belongs to.
 struct Firing {

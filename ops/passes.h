@@ -9,6 +9,8 @@ Var join_dimshuffles(const Var& v);
 /// An elementwise operand that was stretched in memory, beside one that has the full shape: its value will
 /// do.
 Var drop_alloc_beside_full_operand(const Var& v);
+/// 0 x = 0, also where x is NaN or Inf.
+Var drop_product_with_zero(const Var& v);
 /// The size of an expression from its operands' sizes (Op::size).
 Var size_instead(const Var& v);
 /// f(leaf)[a:b] = f(leaf[a:b]) for elementwise f: labels cast from shared memory cost a slice.
@@ -22,6 +24,9 @@ Vars accumulate_products(const Vars& outputs, Trace& trace);
 
 /// Chains of elementwise operations as tile programs.
 Vars fuse_elementwise(const Vars& outputs, Trace& trace);
+
+/// Sums of elementwise results that nothing else reads, without storing these.
+Vars fuse_sums(const Vars& outputs, Trace& trace);
 
 /// x w^T and f(x w^T) w, or x w^T and w + alpha a b, as one sweep over w.
 Vars fuse_sweeps(const Vars& outputs, Trace& trace);

@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <limits>
+#include <optional>
 
 #include "core/op.h"
 #include "ops/elemwise.h"
+#include "ops/fused.h"
 #include "ops/shape.h"
+#include "ops/structure.h"
 
 namespace damo {
 
@@ -167,7 +171,7 @@ void reduce(const View& x, const View& y, std::uint32_t mask) {
   constexpr std::int64_t block = 1024;
 
   for_outer(split.n_kept, split.kept, split.kept_stride, [&](std::int64_t at) {
-    if (std::abs(step_kept) < std::abs(step_gone) || split.n_gone == 0) {
+    if (split.n_gone == 0 || (split.n_kept > 0 && std::abs(step_kept) < std::abs(step_gone))) {
       // Neighbours in memory belong to different sums: a block of them at a time.
       std::array<Acc, block> acc;
       for (std::int64_t k0 = 0; k0 < inner_kept; k0 += block) {
@@ -216,6 +220,20 @@ void visit(DType dtype, F f) {
     case DType::float32: return f(float{});
     case DType::float64: return f(double{});
   }
+}
+
+/// Whether a mask takes the first axes of some, or the last.
+struct Part {
+  SumOver over;
+  int second;  ///< the first axis of the second part
+};
+
+std::optional<Part> part_of(std::uint32_t mask, int ndim) {
+  const int n = std::popcount(mask);
+  const std::uint32_t first = (1U << n) - 1U;
+  if (mask == first << (ndim - n)) return Part{SumOver::second_part, ndim - n};
+  if (mask == first) return Part{SumOver::first_part, n};
+  return std::nullopt;
 }
 
 std::string axes_text(std::uint32_t mask, int ndim) {
@@ -312,6 +330,11 @@ struct Reduce : OpOf<Reduce> {
   }
 
   void perform(const Views& x, const Views& y) const override {
+    if (kind == Kind::sum && is_float(x[0].dtype) && x[0].is_contiguous())
+      if (const auto part = part_of(mask, ndim)) {
+        static const TileProgram identity{.n_inputs = 1, .code = {}, .outputs = {0}};
+        return sum_tiles(identity, x, x[0].shape, part->second, part->over, y[0]);
+      }
     visit(x[0].dtype, [&]<class T>(T) {
       using Wide = std::conditional_t<std::is_floating_point_v<T>, T, std::int64_t>;
       switch (kind) {
@@ -389,6 +412,32 @@ struct ArgExtreme : OpOf<ArgExtreme> {
   }
 };
 
+/// y = the sum of what a tile program computes, along the first or the last axes.
+struct FusedSum : OpOf<FusedSum> {
+  Fused fused;
+  Reduce sum;
+
+  FusedSum(Fused f, const Reduce& s) : fused(std::move(f)), sum(s) {}
+  bool operator==(const FusedSum&) const = default;
+
+  std::string name() const override { return sum.name() + " of " + fused.name(); }
+  Types infer(const Types& x) const override { return sum.infer(fused.infer(x)); }
+
+  void perform(const Views& x, const Views& y) const override {
+    Sizes shape;
+    for (int axis = 0; axis < sum.ndim; ++axis) {
+      std::int64_t size = 1;
+      for (int i = 0; i < x.size(); ++i) {
+        const int own = axis - (sum.ndim - x[i].ndim());
+        if (own >= 0 && x[i].shape[own] != 1) size = x[i].shape[own];
+      }
+      shape.push_back(size);
+    }
+    const Part part = *part_of(sum.mask, sum.ndim);
+    sum_tiles(fused.program, x, shape, part.second, part.over, y[0]);
+  }
+};
+
 template <class MakeOp>
 Var reduced(const Arg& arg, const ReduceArgs& args, MakeOp make) {
   const Scope here(arg);
@@ -404,6 +453,23 @@ Var reduced(Reduce::Kind kind, const Arg& x, const ReduceArgs& args) {
 }
 
 }  // namespace
+
+Var fused_sum(const Var& v, const Current& now) {
+  if (v.node().kind != Node::Kind::apply) return {};
+  const auto* sum = dynamic_cast<const Reduce*>(v.node().op.get());
+  if (sum == nullptr || sum->kind != Reduce::Kind::sum || sum->ndim == 0 || !part_of(sum->mask, sum->ndim))
+    return {};
+  const NodePtr& node = v.node().inputs[0].node_ptr();
+  if (node->kind != Node::Kind::apply || !node->op->is_elementwise() || !node->types[0].is_float()) return {};
+  Vars operands;
+  for (const Var& x : node->inputs)
+    if (std::none_of(operands.begin(), operands.end(), [&](const Var& o) { return same(o, x); }))
+      operands.push_back(x);
+  const Scope here(v.node(), {Origin::Kind::rule, "fuse_sum"});
+  const OpPtr op = make_op(FusedSum(Fused({node}, operands, {Var(node)}), *sum));
+  for (Var& x : operands) x = now(x);
+  return apply(op, std::move(operands));
+}
 
 Var sum(const Arg& x, const ReduceArgs& args) { return reduced(Reduce::Kind::sum, x, args); }
 Var prod(const Arg& x, const ReduceArgs& args) { return reduced(Reduce::Kind::prod, x, args); }

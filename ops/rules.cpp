@@ -30,12 +30,14 @@ const std::vector<Rule>& stabilizing_rules() {
 const Rewrites& default_rewrites() {
   static const Rewrites phases = [] {
     const Var x = wild("x"), y = wild("y");
+    constexpr auto finite = Rule::Kind::finite;
     // clang-format off
     const std::vector<Rule> simplify = {
         rule("constant",      [](const Var& v) { return fold_constant(v); }),
         rule("add_0",         x + 0,              x),
         rule("sub_0",         x - 0,              x),
         rule("mul_1",         x * 1,              x),
+        rule("mul_0",         drop_product_with_zero, finite),
         rule("div_1",         x / 1,              x),
         rule("neg_neg",       -(-x),              x),
         rule("add_neg",       x + -y,             x - y),
@@ -54,7 +56,7 @@ const Rewrites& default_rewrites() {
         {"stabilize", stabilizing_rules(), {}},
         {"simplify", simplify, {{"transpose_dot", transpose_operands}}},
         {"specialize", {}, {{"add_dot", accumulate_products}}},
-        {"fuse", {}, {{"fuse", fuse_elementwise}, {"sweep", fuse_sweeps}}},
+        {"fuse", {}, {{"fuse", fuse_elementwise}, {"sweep", fuse_sweeps}, {"fuse_sum", fuse_sums}}},
     };
   }();
   return phases;

@@ -375,6 +375,17 @@ Var size_instead(const Var& v) {
                                             : Var();
 }
 
+Var zeros_instead(const Var& v) {
+  Vars inputs{constant(Tensor::zeros({}, v.dtype()))};
+  if (v.ndim() == 0) return inputs[0];
+  for (int i = 0; i < v.ndim(); ++i) {
+    inputs.push_back(v.type().stretches(i) ? constant(Tensor(1))
+                                           : v.node().op->size(v.node().inputs, v.output(), i));
+    if (!inputs.back().is_set()) return {};
+  }
+  return apply(make_op(Alloc(v.type().stretch)), std::move(inputs));
+}
+
 Var shape(const Arg& arg) {
   const Scope here(arg);
   const Var x = arg.var();

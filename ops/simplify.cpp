@@ -41,6 +41,24 @@ Var drop_alloc_beside_full_operand(const Var& v) {
 
 namespace {
 
+/// Whether all elements of v are the constant 0.
+bool is_zero(const Var& v) {
+  const Node& node = v.node();
+  if (node.kind == Node::Kind::constant) return node.value.size() == 1 && node.value.item() == 0;
+  return (is_alloc(v) || dimshuffle_pattern(v)) && is_zero(node.inputs[0]);
+}
+
+}  // namespace
+
+Var drop_product_with_zero(const Var& v) {
+  const ScalarOp* f = scalar_op(v);
+  if (f == nullptr || f->name != "mul") return {};
+  const Vars& x = v.node().inputs;
+  return is_zero(x[0]) || is_zero(x[1]) ? zeros_instead(v) : Var();
+}
+
+namespace {
+
 /// Whether v is made of leaves by few elementwise steps: computing a part of it costs only the part.
 bool is_shallow(const Var& v, int depth = 3) {
   if (v.node().kind != Node::Kind::apply) return true;

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "core/graph.h"
+#include "core/walk.h"
 
 /// For rewrites: what the ops that only move elements are made of.
 namespace damo {
@@ -15,5 +16,11 @@ bool is_alloc(const Var& v);
 
 /// Whether v is a basic index, x[a:b, i].
 bool is_basic_index(const Var& v);
+
+/// A sum of elementwise results as one pass over the operands; an empty Var if v is none.
+Var fused_sum(const Var& v, const Current& now);
+
+/// Zeros of v's type, their sizes computed without v; an empty Var if its op cannot tell them.
+Var zeros_instead(const Var& v);
 
 }  // namespace damo

@@ -42,14 +42,15 @@ void with_float(DType dtype, F f) {
 }
 
 /// A row or column as adjacent elements, times alpha: always a copy, so that each thread reads it from its
-/// cache.
-template <class T>
-std::vector<T> elements(const View& v, T alpha = 1) {
-  std::vector<T> e(static_cast<std::size_t>(v.size()));
+/// cache. Each `place` keeps its memory from call to call.
+template <int place, class T>
+const T* elements(const View& v, T alpha = 1) {
+  thread_local std::vector<T> e;
+  e.resize(static_cast<std::size_t>(v.size()));
   const std::int64_t step = v.shape[0] == 1 ? v.strides[1] : v.strides[0];
   const T* p = v.ptr<T>();
   for (std::size_t i = 0; i < e.size(); ++i) e[i] = alpha * p[static_cast<std::int64_t>(i) * step];
-  return e;
+  return e.data();
 }
 
 constexpr std::int64_t elements_per_thread = 1 << 14;
@@ -91,13 +92,13 @@ struct AddDot : OpOf<AddDot> {
 
   static void add_two_outer(const Views& x, int i, const View& y) {
     with_float(y.dtype, [&]<class T>(T) {
-      const std::vector<T> a = elements<T>(x[i + 1], static_cast<T>(scalar(x[i]))), b = elements<T>(x[i + 2]),
-                           c = elements<T>(x[i + 4], static_cast<T>(scalar(x[i + 3]))),
-                           d = elements<T>(x[i + 5]);
+      const T* const a = elements<0, T>(x[i + 1], static_cast<T>(scalar(x[i])));
+      const T* const b = elements<1, T>(x[i + 2]);
+      const T* const c = elements<2, T>(x[i + 4], static_cast<T>(scalar(x[i + 3])));
+      const T* const d = elements<3, T>(x[i + 5]);
       parallel(threads_for_rows(y), [&](Part part) {
         const auto [begin, end] = part.range(y.shape[0], rows_at_a_time);
-        row_updates<T>({y.ptr<T>(), y.strides[0], y.shape[1], begin, end}, a.data(), b.data(), c.data(),
-                       d.data());
+        row_updates<T>({y.ptr<T>(), y.strides[0], y.shape[1], begin, end}, a, b, c, d);
       });
     });
   }
@@ -127,12 +128,12 @@ struct DotAndAddDot : OpOf<DotAndAddDot> {
       return;
     }
     with_float(w.dtype, [&]<class T>(T) {
-      const std::vector<T> row = elements<T>(x[0]), a = elements<T>(x[3], static_cast<T>(scalar(x[2]))),
-                           b = elements<T>(x[4]);
+      const T* const row = elements<0, T>(x[0]);
+      const T* const a = elements<1, T>(x[3], static_cast<T>(scalar(x[2])));
+      const T* const b = elements<2, T>(x[4]);
       parallel(threads_for_rows(w), [&](Part part) {
         const auto [begin, end] = part.range(w.shape[0], rows_at_a_time);
-        row_dots_and_updates<T>({w.ptr<T>(), w.strides[0], w.shape[1], begin, end}, row.data(), y[0].ptr<T>(),
-                                a.data(), b.data());
+        row_dots_and_updates<T>({w.ptr<T>(), w.strides[0], w.shape[1], begin, end}, row, y[0].ptr<T>(), a, b);
       });
     });
   }
@@ -172,7 +173,7 @@ struct DotFDot : OpOf<DotFDot> {
       return;
     }
     with_float(w.dtype, [&]<class T>(T) {
-      const std::vector<T> row = elements<T>(x[0]);
+      const T* const row = elements<0, T>(x[0]);
       const int n = threads_for_rows(w);
       const std::int64_t cols = w.shape[1];
       thread_local std::vector<T> memory;
@@ -180,13 +181,13 @@ struct DotFDot : OpOf<DotFDot> {
       T* const sums = memory.data();
       // So many rows stay in the second-level cache between their two uses; elementwise code likes whole
       // packets.
-      const std::int64_t block = std::max<std::int64_t>(16, (1 << 17) / (cols * size_of(w.dtype)) / 16 * 16);
+      const std::int64_t block = std::max<std::int64_t>(16, (1 << 18) / (cols * size_of(w.dtype)) / 16 * 16);
       parallel(n, [&](Part part) {
         const auto [begin, end] = part.range(w.shape[0], 16);
         for (std::int64_t i = begin; i < end; i += block) {
           const std::int64_t to = std::min(end, i + block);
           const Rows<const T> rows{w.ptr<T>(), w.strides[0], cols, i, to};
-          row_dots<T>(rows, row.data(), y[1].ptr<T>());
+          row_dots<T>(rows, row, y[1].ptr<T>());
           apply_f(x, y, y[1], i, to);
           row_sums<T>(rows, y[2].ptr<T>(), sums + part.t * cols);
         }

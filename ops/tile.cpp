@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <memory>
+#include <vector>
 
 #include "core/threads.h"
 
@@ -55,27 +57,31 @@ void gather(void* to, const void* from, std::int64_t stride, std::int64_t n, int
 /// The loop nest: shapes and strides with neighbouring axes joined where every operand allows it.
 struct Nest {
   int rank = 0;
-  // Filled up to the rank and the number of operands: clearing the rest would take longer than a small program.
+  int n_first = 0;  ///< of its axes, those that come from the first part of the array's axes
+  // Filled up to the rank and the number of operands: clearing the rest would take longer than a small
+  // program.
   std::array<std::int64_t, max_rank> shape;
   std::array<std::array<std::int64_t, max_rank>, max_operands> strides;
 };
 
-Nest make_nest(const Views& x, const View& y) {
+/// No axis before `second` is joined with one from there on.
+Nest make_nest(const Views& x, const Sizes& shape, int second = 0) {
   Nest nest;
-  const int n = y.ndim();
+  const int n = static_cast<int>(shape.size());
   for (int axis = 0; axis < n; ++axis) {
-    if (y.shape[axis] == 1) continue;
+    if (axis == second) nest.n_first = nest.rank;
+    if (shape[axis] == 1) continue;
     const auto r = static_cast<std::size_t>(nest.rank);
-    bool joins = nest.rank > 0;
+    bool joins = nest.rank > (axis < second ? 0 : nest.n_first);
     std::array<std::int64_t, max_operands> step;
     for (int i = 0; i < x.size(); ++i) {
       const int own = axis - (n - x[i].ndim());
       const auto k = static_cast<std::size_t>(i);
       step[k] = own < 0 || x[i].shape[own] == 1 ? 0 : x[i].strides[own];
-      if (joins) joins = nest.strides[k][r - 1] == step[k] * y.shape[axis];
+      if (joins) joins = nest.strides[k][r - 1] == step[k] * shape[axis];
     }
     const std::size_t at = joins ? r - 1 : r;
-    nest.shape[at] = joins ? nest.shape[at] * y.shape[axis] : y.shape[axis];
+    nest.shape[at] = joins ? nest.shape[at] * shape[axis] : shape[axis];
     for (int i = 0; i < x.size(); ++i)
       nest.strides[static_cast<std::size_t>(i)][at] = step[static_cast<std::size_t>(i)];
     if (!joins) ++nest.rank;
@@ -88,18 +94,23 @@ Register* registers() {
   return memory.get();
 }
 
-/// Rows `rows` of the nest, of each the elements `columns`.
-void run_part(const TileProgram& program, const Views& x, const Views& y, const Nest& nest,
-              std::pair<std::int64_t, std::int64_t> rows, std::pair<std::int64_t, std::int64_t> columns) {
+using Range = std::pair<std::int64_t, std::int64_t>;
+
+/// Rows `rows` of the nest, of each the elements `columns`. The sink is told of each tile: `place(row, at)`
+/// is where the last instruction may write it, or null; `take(row, at, n, registers)` gets it.
+template <class Sink>
+void run_part(const TileProgram& program, const Views& x, const Nest& nest, Range rows, Range columns,
+              Sink& sink) {
   const int n_in = x.size(), n_code = static_cast<int>(program.code.size());
   const auto inner_axis = static_cast<std::size_t>(nest.rank > 0 ? nest.rank - 1 : 0);
-  const std::int64_t inner = nest.rank == 0 ? 1 : nest.shape[inner_axis];
 
   Register* const reg = registers();
   std::array<const void*, max_registers> in;  // where each register's tile lies
   std::array<int, max_operands> bytes;
   std::array<std::int64_t, max_operands> inner_stride, row_offset;
-  std::array<bool, max_operands> constant;
+  std::array<bool, max_registers> constant;  // whether all elements are the same
+  const int widest =
+      static_cast<int>(std::min<std::int64_t>(padded(columns.second - columns.first), tile_size));
   for (int i = 0; i < n_in; ++i) {
     const auto k = static_cast<std::size_t>(i);
     bytes[k] = size_of(x[i].dtype);
@@ -109,9 +120,22 @@ void run_part(const TileProgram& program, const Views& x, const Views& y, const 
     for (int axis = 0; axis < nest.rank; ++axis)
       constant[k] = constant[k] && nest.strides[k][static_cast<std::size_t>(axis)] == 0;
     if (!constant[k]) continue;
-    gather(&reg[i], x[i].data, 0, std::min<std::int64_t>(padded(columns.second - columns.first), tile_size),
-           bytes[k]);
+    gather(&reg[i], x[i].data, 0, widest, bytes[k]);
     in[k] = &reg[i];
+  }
+  const auto run = [&](int c, void* to, int lanes) {
+    const TileProgram::Instruction& code = program.code[static_cast<std::size_t>(c)];
+    const void* operands[max_arity];
+    for (int a = 0; a < code.f->arity; ++a) operands[a] = in[static_cast<std::size_t>(code.x[a])];
+    code.f->kernels[static_cast<int>(code.kernel)](to, operands, lanes);
+    in[static_cast<std::size_t>(n_in + c)] = to;
+  };
+  for (int c = 0; c < n_code; ++c) {
+    const TileProgram::Instruction& code = program.code[static_cast<std::size_t>(c)];
+    const bool once = std::all_of(code.x, code.x + code.f->arity,
+                                  [&](int r) { return constant[static_cast<std::size_t>(r)]; });
+    constant[static_cast<std::size_t>(n_in + c)] = once;
+    if (once) run(c, &reg[n_in + c], widest);
   }
 
   std::array<std::int64_t, max_rank> index{};
@@ -125,7 +149,7 @@ void run_part(const TileProgram& program, const Views& x, const Views& y, const 
   }
   for (std::int64_t row = rows.first; row < rows.second; ++row) {
     for (std::int64_t at = columns.first; at < columns.second; at += tile_size) {
-      const std::int64_t n = std::min<std::int64_t>(tile_size, columns.second - at), done = row * inner + at;
+      const std::int64_t n = std::min<std::int64_t>(tile_size, columns.second - at);
       const bool whole = n % tile_lanes == 0;
       const int lanes = padded(n);
       for (int i = 0; i < n_in; ++i) {
@@ -140,24 +164,15 @@ void run_part(const TileProgram& program, const Views& x, const Views& y, const 
         }
       }
       for (int c = 0; c < n_code; ++c) {
-        const TileProgram::Instruction& code = program.code[static_cast<std::size_t>(c)];
-        const int r = n_in + c;
-        void* to = &reg[r];
-        // The last instruction writes to its place at once.
-        if (c + 1 == n_code && whole && y.size() == 1 && program.outputs[0] == r) {
-          void* const place = advance(y[0].data, y[0].dtype, done);
-          if (aligned(place)) to = place;
+        if (constant[static_cast<std::size_t>(n_in + c)]) continue;
+        void* to = &reg[n_in + c];
+        if (c + 1 == n_code && whole) {
+          void* const place = sink.place(row, at);
+          if (place != nullptr && aligned(place)) to = place;
         }
-        const void* operands[max_arity];
-        for (int a = 0; a < code.f->arity; ++a) operands[a] = in[static_cast<std::size_t>(code.x[a])];
-        code.f->kernels[static_cast<int>(code.kernel)](to, operands, lanes);
-        in[static_cast<std::size_t>(r)] = to;
+        run(c, to, lanes);
       }
-      for (int o = 0; o < y.size(); ++o) {
-        void* const place = advance(y[o].data, y[o].dtype, done);
-        const void* from = in[static_cast<std::size_t>(program.outputs[static_cast<std::size_t>(o)])];
-        if (from != place) std::memcpy(place, from, static_cast<std::size_t>(n * size_of(y[o].dtype)));
-      }
+      sink.take(row, at, n, in.data());
     }
     for (int axis = nest.rank - 2; axis >= 0; --axis) {
       const auto a = static_cast<std::size_t>(axis);
@@ -172,25 +187,209 @@ void run_part(const TileProgram& program, const Views& x, const Views& y, const 
   }
 }
 
+std::int64_t inner_size(const Nest& nest) {
+  return nest.rank == 0 ? 1 : nest.shape[static_cast<std::size_t>(nest.rank - 1)];
+}
+
+struct Store {
+  const TileProgram& program;
+  const Views& y;
+  std::int64_t inner;
+
+  void* place(std::int64_t row, std::int64_t at) const {
+    const bool only = y.size() == 1 && program.outputs[0] + 1 == program.n_registers();
+    return only ? advance(y[0].data, y[0].dtype, row * inner + at) : nullptr;
+  }
+  void take(std::int64_t row, std::int64_t at, std::int64_t n, const void* const* registers) const {
+    for (int o = 0; o < y.size(); ++o) {
+      void* const to = advance(y[o].data, y[o].dtype, row * inner + at);
+      const void* from = registers[program.outputs[static_cast<std::size_t>(o)]];
+      if (from != to) std::memcpy(to, from, static_cast<std::size_t>(n * size_of(y[o].dtype)));
+    }
+  }
+};
+
+constexpr int packet = 8;
+using Doubles = double __attribute__((vector_size(packet * sizeof(double))));
+
+template <class T>
+Doubles doubles(const T* x) {
+  T v __attribute__((vector_size(packet * sizeof(T))));
+  std::memcpy(&v, x, sizeof v);
+  return __builtin_convertvector(v, Doubles);
+}
+
+/// Sums of rows: each over `rows_per_sum` rows of the nest.
+template <class T>
+struct SumOfRows {
+  int result;
+  std::int64_t rows_per_sum, end;  ///< of the columns
+  T* y;
+  double* partial = nullptr;  ///< where the sum goes if it is a part only
+  /// Several chains at once, joined in a fixed order: one chain would wait for each addition.
+  static constexpr int n_chains = 4;
+  std::array<Doubles, n_chains> chains{};
+
+  void* place(std::int64_t, std::int64_t) const { return nullptr; }
+  void take(std::int64_t row, std::int64_t at, std::int64_t n, const void* const* registers) {
+    const T* const x = static_cast<const T*>(registers[result]);
+    std::array<Doubles, n_chains> sums = chains;
+    std::int64_t i = 0;
+    for (; i + n_chains * packet <= n; i += n_chains * packet)
+      for (int c = 0; c < n_chains; ++c) sums[static_cast<std::size_t>(c)] += doubles(x + i + c * packet);
+    chains = sums;
+    for (; i < n; ++i) chains[0][i % packet] += static_cast<double>(x[i]);
+    if (at + n < end || (row + 1) % rows_per_sum != 0) return;
+    double total = 0;
+    for (const Doubles& chain : chains)
+      for (int c = 0; c < packet; ++c) total += chain[c];
+    if (partial != nullptr)
+      *partial = total;
+    else
+      y[row / rows_per_sum] = static_cast<T>(total);
+    chains = {};
+  }
+};
+
+/// Sums of columns: element `at` of a row belongs to sum (row mod rows_per_turn) * inner + at.
+template <class T>
+struct SumOfColumns {
+  int result;
+  std::int64_t rows_per_turn, inner;
+  double* sums;
+
+  void* place(std::int64_t, std::int64_t) const { return nullptr; }
+  void take(std::int64_t row, std::int64_t at, std::int64_t n, const void* const* registers) const {
+    const T* const x = static_cast<const T*>(registers[result]);
+    double* const to = sums + row % rows_per_turn * inner + at;
+    for (std::int64_t i = 0; i < n; ++i) to[i] += static_cast<double>(x[i]);
+  }
+};
+
+constexpr std::int64_t elements_per_thread = 1 << 14;
+
+int threads_of(const TileProgram& program, std::int64_t size) {
+  return threads_for(size * static_cast<std::int64_t>(program.code.size() + 1), elements_per_thread);
+}
+
+void check_length(const TileProgram& program) {
+  invariant(program.n_inputs <= max_operands && program.n_registers() <= max_registers,
+            "a tile program is too long");
+}
+
+/// A nest whose last axis is one of the second part's.
+Nest make_nest_of_parts(const Views& x, const Sizes& shape, int second) {
+  Nest nest = make_nest(x, shape, second);
+  if (nest.n_first == nest.rank) {
+    const auto r = static_cast<std::size_t>(nest.rank++);
+    nest.shape[r] = 1;
+    for (int i = 0; i < x.size(); ++i) nest.strides[static_cast<std::size_t>(i)][r] = 0;
+  }
+  return nest;
+}
+
+/// The product of the nest's sizes from one axis to before another.
+std::int64_t product(const Nest& nest, int from, int to) {
+  std::int64_t n = 1;
+  for (int i = from; i < to; ++i) n *= nest.shape[static_cast<std::size_t>(i)];
+  return n;
+}
+
+template <class T>
+void sum_second_part(const TileProgram& program, const Views& x, const Sizes& shape, int second,
+                     const View& y) {
+  const Nest nest = make_nest_of_parts(x, shape, second);
+  const std::int64_t inner = inner_size(nest), sums = product(nest, 0, nest.n_first),
+                     rows_per_sum = product(nest, nest.n_first, nest.rank - 1);
+  const SumOfRows<T> sink{program.outputs[0], rows_per_sum, inner, y.ptr<T>()};
+  const int n = threads_of(program, sums * rows_per_sum * inner);
+  if (sums > 1 || n == 1) {
+    parallel(n, [&](Part part) {
+      SumOfRows<T> mine = sink;
+      const auto [begin, end] = part.range(sums);
+      run_part(program, x, nest, {begin * rows_per_sum, end * rows_per_sum}, {0, inner}, mine);
+    });
+    return;
+  }
+  // One sum: each thread adds up its part.
+  thread_local std::vector<double> partial;
+  partial.assign(static_cast<std::size_t>(n), 0);
+  double* const parts = partial.data();
+  parallel(n, [&](Part part) {
+    SumOfRows<T> mine = sink;
+    mine.partial = parts + part.t;
+    Range rows{0, rows_per_sum}, columns{0, inner};
+    if (rows_per_sum >= part.n) {
+      rows = part.range(rows_per_sum);
+      mine.rows_per_sum = rows.second;  // its last row ends the sum
+    } else {
+      columns = part.range(inner, tile_size);
+      mine.end = columns.second;
+    }
+    if (rows.first < rows.second && columns.first < columns.second)
+      run_part(program, x, nest, rows, columns, mine);
+  });
+  double total = 0;
+  for (const double p : partial) total += p;
+  *y.ptr<T>() = static_cast<T>(total);
+}
+
+template <class T>
+void sum_first_part(const TileProgram& program, const Views& x, const Sizes& shape, int second,
+                    const View& y) {
+  const Nest nest = make_nest_of_parts(x, shape, second);
+  const std::int64_t inner = inner_size(nest), turns = product(nest, 0, nest.n_first),
+                     rows_per_turn = product(nest, nest.n_first, nest.rank - 1),
+                     n_sums = rows_per_turn * inner;
+  thread_local std::vector<double> memory;
+  memory.assign(static_cast<std::size_t>(n_sums), 0);
+  const SumOfColumns<T> sink{program.outputs[0], rows_per_turn, inner, memory.data()};
+  parallel(threads_of(program, turns * n_sums), [&](Part part) {
+    const Range columns = part.range(inner, tile_size);
+    if (columns.first < columns.second) run_part(program, x, nest, {0, turns * rows_per_turn}, columns, sink);
+  });
+  T* const out = y.ptr<T>();
+  for (std::int64_t i = 0; i < n_sums; ++i) out[i] = static_cast<T>(memory[static_cast<std::size_t>(i)]);
+}
+
 }  // namespace
 
 void run_tiles(const TileProgram& program, const Views& x, const Views& y) {
   const View& shape = y[0];
   const std::int64_t size = shape.size();
   if (size == 0) return;
-  invariant(x.size() <= max_operands && x.size() + static_cast<int>(program.code.size()) <= max_registers,
-            "a tile program is too long");
-  const Nest nest = make_nest(x, shape);
-  const std::int64_t inner = nest.rank == 0 ? 1 : nest.shape[static_cast<std::size_t>(nest.rank - 1)];
-  const std::int64_t rows = size / inner;
-  constexpr std::int64_t elements_per_thread = 1 << 14;
-  const auto steps = static_cast<std::int64_t>(program.code.size());
-  parallel(threads_for(size * steps, elements_per_thread), [&](Part part) {
+  check_length(program);
+  const Nest nest = make_nest(x, shape.shape);
+  const std::int64_t inner = inner_size(nest), rows = size / inner;
+  const Store sink{program, y, inner};
+  parallel(threads_of(program, size), [&](Part part) {
     if (rows >= part.n)
-      run_part(program, x, y, nest, part.range(rows), {0, inner});
+      run_part(program, x, nest, part.range(rows), {0, inner}, sink);
     else
-      run_part(program, x, y, nest, {0, rows}, part.range(inner, tile_size));
+      run_part(program, x, nest, {0, rows}, part.range(inner, tile_size), sink);
   });
+}
+
+void sum_tiles(const TileProgram& program, const Views& x, const Sizes& shape, int second, SumOver over,
+               const View& y) {
+  check_length(program);
+  if (y.size() == 0) return;
+  std::int64_t size = 1;
+  for (const std::int64_t n : shape) size *= n;
+  if (size == 0) {
+    std::memset(y.data, 0, static_cast<std::size_t>(y.size() * size_of(y.dtype)));
+    return;
+  }
+  const auto sum = [&]<class T>(T) {
+    if (over == SumOver::second_part)
+      sum_second_part<T>(program, x, shape, second, y);
+    else
+      sum_first_part<T>(program, x, shape, second, y);
+  };
+  if (y.dtype == DType::float32)
+    sum(float{});
+  else
+    sum(double{});
 }
 
 }  // namespace damo

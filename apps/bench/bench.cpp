@@ -10,6 +10,7 @@
 #include "apps/bench/cases.h"
 #include "apps/command_line.h"
 #include "core/check.h"
+#include "core/profile.h"
 #include "core/threads.h"
 
 namespace damo::bench {
@@ -23,7 +24,7 @@ struct Options {
   std::string dataset;
   int threads = 0;
   int reps = 7;
-  bool json = false, list = false, check = false;
+  bool json = false, list = false, check = false, profile = false;
 };
 
 double seconds_of(const std::function<void()>& f) {
@@ -190,6 +191,7 @@ void program(int argc, const char* const* argv) {
   line.flag("--list", options.list, "print the names of the cases");
   line.flag("--check", options.check,
             "measure nothing, but compare what the limits compute with the functions");
+  line.flag("--profile", options.profile, "print in the end where each function's time went");
   if (!line.parse(argc, argv)) return;
 
   std::vector<std::string> names{build_case};
@@ -204,6 +206,7 @@ void program(int argc, const char* const* argv) {
 
   set_floatX(float32);
   set_threads(options.threads);
+  set_default_profile(options.profile);
   World world(options.dataset);
   if (!options.json && !options.check)
     fmt::print("{:<20} {:>11} {:>11} {:>11} {:>11} {:>6}  microseconds, {} threads\n", "case", "median",
@@ -217,6 +220,7 @@ void program(int argc, const char* const* argv) {
     else
       print(measure(c, world, options.reps), options);
   }
+  if (options.profile) fmt::print(stderr, "{}", profiles());
 }
 
 }  // namespace

@@ -3,17 +3,21 @@
 
 #include <bit>
 #include <cmath>
+#include <cstring>
 
 namespace damo::bench {
 namespace {
 
 using Vector = float __attribute__((vector_size(64)));
-using Unaligned = float __attribute__((vector_size(64), aligned(4), may_alias));
 constexpr std::int64_t lanes = 16;
 constexpr int group = 4;  // rows at a time: one load of x serves all of them
 
-Vector load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
-void store(float* p, const Vector& v) { *reinterpret_cast<Unaligned*>(p) = v; }
+Vector load(const float* p) {
+  Vector v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+void store(float* p, const Vector& v) { std::memcpy(p, &v, sizeof v); }
 
 float total(const Vector& v) {
   float sum = 0;

@@ -227,6 +227,19 @@ const std::vector<Case>& cases() {
          return alloc(x[0], {x[1].shape(1), 3}).dimshuffle({'x', 1, 0}).shape(2);
        },
        {{3}, {2, 4}}},
+      {"mul_0", [](const Vars& x) { return x[0] - 0.5 * grad(0. * sum(abs(x[1])), x[1]); }, {{2, 3}, {2, 3}}},
+      {"mul_0",
+       [](const Vars& x) {
+         return x[0].dimshuffle({0, 'x'}) * 0;
+       },
+       {{4}}},
+      {"fuse_sum", [](const Vars& x) { return sum(sqr(x[0]) + x[1]); }, {{3, 2}, {2}}},
+      {"fuse_sum", [](const Vars& x) { return sum(abs(x[0]), {.axis = 0}) * 2; }, {{3, 2}}},
+      {"fuse_sum",
+       [](const Vars& x) {
+         return sum(x[0] * x[0], {.axis = {1, 2}});
+       },
+       {{3, 2, 4}}},
       {"fuse", [](const Vars& x) { return tanh(x[0] * 2 + x[1]) * sigmoid(x[0]) - 1; }, {{3, 2}, {2}}},
       {"fuse",
        [](const Vars& x) { return switch_(x[0] > 0, exp(-x[0]), x[1]) / mean(sqr(x[0])); },
