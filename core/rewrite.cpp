@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
 
 #include "core/evaluate.h"
@@ -254,6 +255,17 @@ Vars merge(const Vars& outputs) {
   return result;
 }
 
+namespace {
+
+/// Whether all elements, one at least, are the same.
+bool is_uniform(const Tensor& t) {
+  const auto bytes = static_cast<std::size_t>(size_of(t.dtype()));
+  const auto* p = static_cast<const char*>(t.data());
+  return std::memcmp(p, p + bytes, static_cast<std::size_t>(t.size() - 1) * bytes) == 0;
+}
+
+}  // namespace
+
 Var fold_constant(const Var& v) {
   const Node& node = v.node();
   const bool is_cheap_view = dynamic_cast<const Restretch*>(node.op.get()) != nullptr;
@@ -274,8 +286,11 @@ Var fold_constant(const Var& v) {
     x.push_back(input.node().value);
     types.push_back(input.type());
   }
-  const Var folded = constant(evaluate(*node.op, x, types)[0]);
-  return with_stretch(folded, type);
+  const Tensor value = evaluate(*node.op, x, types)[0];
+  // One number stretched is more to other rules than an array of it.
+  const bool from_numbers = std::all_of(x.begin(), x.end(), [](const Tensor& t) { return t.size() <= 1; });
+  if (size > 1 && from_numbers && is_uniform(value)) return {};
+  return with_stretch(constant(value), type);
 }
 
 }  // namespace damo

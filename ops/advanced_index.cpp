@@ -90,6 +90,15 @@ Type advanced_type(const Types& x, std::size_t first) {
 
 Types AdvancedSubtensor::infer(const Types& x) const { return {advanced_type(x, 1)}; }
 
+// That of an index array, or of a whole axis behind the indexed ones.
+Var AdvancedSubtensor::size(const Vars& x, int, int axis) const {
+  const Vars index(x.begin() + 1, x.end());
+  int rank = 0;
+  for (const Var& i : index) rank = std::max(rank, i.ndim());
+  if (axis >= rank) return shape(x[0], axis - rank + static_cast<int>(index.size()));
+  return size_of_broadcast(index, axis);
+}
+
 Vars AdvancedSubtensor::L_op(const Vars& x, const Vars&, const Vars& gy) const {
   Vars gx(x.size());
   Vars inputs{zeros_like(x[0]), gy[0]};

@@ -52,17 +52,22 @@ Types Elemwise::infer(const Types& x) const {
   return {y};
 }
 
-// That of any operand that is not stretched; the nearest to a leaf says it soonest.
-Var Elemwise::size(const Vars& x, int, int axis) const {
+// The nearest to a leaf says it soonest.
+Var size_of_broadcast(const Vars& x, int axis) {
   Var from;
-  int rank = 0;
+  int own = 0, rank = 0;
   for (const Var& v : x) rank = std::max(rank, v.ndim());
   for (const Var& v : x) {
-    if (v.ndim() < rank || v.type().stretches(axis)) continue;
-    if (!from.is_set() || v.node().kind != Node::Kind::apply) from = v;
+    const int at = axis - (rank - v.ndim());
+    if (at < 0 || v.type().stretches(at)) continue;
+    if (from.is_set() && v.node().kind == Node::Kind::apply) continue;
+    from = v;
+    own = at;
   }
-  return from.is_set() ? shape(from, axis) : Var();
+  return from.is_set() ? shape(from, own) : Var();
 }
+
+Var Elemwise::size(const Vars& x, int, int axis) const { return size_of_broadcast(x, axis); }
 
 Vars Elemwise::L_op(const Vars& x, const Vars& y, const Vars& gy) const {
   if (f_->grad) return f_->grad(gy[0], x, y[0]);

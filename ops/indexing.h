@@ -86,6 +86,7 @@ struct AdvancedSubtensor : OpOf<AdvancedSubtensor> {
 
   std::string name() const override { return "advanced_subtensor"; }
   Types infer(const Types& x) const override;
+  Var size(const Vars& x, int output, int axis) const override;
   Vars L_op(const Vars& x, const Vars& y, const Vars& gy) const override;
   bool can_fail() const override { return true; }
   void perform(const Views& x, const Views& y) const override;

@@ -22,6 +22,9 @@ Vars transpose_operands(const Vars& outputs, Trace& trace);
 /// p - lr (a b + c d) as products added to p where it lies, if nothing else reads them.
 Vars accumulate_products(const Vars& outputs, Trace& trace);
 
+/// The cross-entropy of softmax(x) at given labels and its gradient as one op.
+Vars share_cross_entropy(const Vars& outputs, Trace& trace);
+
 /// Chains of elementwise operations as tile programs.
 Vars fuse_elementwise(const Vars& outputs, Trace& trace);
 

@@ -18,15 +18,22 @@ struct ScaledProduct {
   Var alpha, a, b;
 };
 
-/// p plus the products; the planner may write it over p. Without a gradient: only rewrites make it.
-Var add_dot(const Var& p, const std::vector<ScaledProduct>& products);
+/// scale p, a scalar times a matrix, plus the products; the planner may write it over p. Without a gradient:
+/// only rewrites make it.
+Var add_dot(const Var& p, const Var& scale, const std::vector<ScaledProduct>& products);
 
-/// If v is such a sum of p and one product: the product.
-std::optional<ScaledProduct> added_product(const Var& v);
+/// scale p + alpha a b: what is added to a p that is left open.
+struct AddedProduct {
+  Var scale;
+  ScaledProduct product;
+};
 
-/// x w^T, and then w + alpha a b, which may be written over w: one sweep over the rows of w for one row x.
-/// Both inner sizes must be those of dot(x, w.T) and add_dot(w, {{alpha, a, b}}).
-Vars dot_and_add_dot(const Var& x, const Var& w, const ScaledProduct& product);
+/// If v is such a sum with one product.
+std::optional<AddedProduct> added_product(const Var& v);
+
+/// x w^T, and then scale w + alpha a b, which may be written over w: one sweep over the rows of w for one row
+/// x. Both inner sizes must be those of dot(x, w.T) and add_dot(w, scale, {{alpha, a, b}}).
+Vars dot_and_add_dot(const Var& x, const Var& w, const AddedProduct& added);
 
 /// g w for a g that is computed elementwise from x w^T and other operands: one sweep over the rows of w for
 /// one row x. `elementwise` is a Fused of x w^T and the operands, its first output g. Returns g w, x w^T, and

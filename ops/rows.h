@@ -21,16 +21,16 @@ void row_dots(const Rows<const T>& w, const T* x, T* y);
 template <class T>
 void row_sums(const Rows<const T>& w, const T* c, T* y);
 
-/// w_i += a_i x; rows with a_i = 0 are not touched (if skips_zeros()).
+/// w_i = scale w_i + a_i x; for scale = 1 rows with a_i = 0 are not touched (if skips_zeros()).
 template <class T>
-void row_updates(const Rows<T>& w, const T* a, const T* x);
+void row_updates(const Rows<T>& w, T scale, const T* a, const T* x);
 
-/// w_i += a_i x + b_i y.
+/// w_i = scale w_i + a_i x + b_i y.
 template <class T>
-void row_updates(const Rows<T>& w, const T* a, const T* x, const T* b, const T* y);
+void row_updates(const Rows<T>& w, T scale, const T* a, const T* x, const T* b, const T* y);
 
-/// y_i = <w_i, x>, and then w_i += a_i b.
+/// y_i = <w_i, x>, and then w_i = scale w_i + a_i b.
 template <class T>
-void row_dots_and_updates(const Rows<T>& w, const T* x, T* y, const T* a, const T* b);
+void row_dots_and_updates(const Rows<T>& w, const T* x, T* y, T scale, const T* a, const T* b);
 
 }  // namespace damo

@@ -55,7 +55,7 @@ const Rewrites& default_rewrites() {
     return Rewrites{
         {"stabilize", stabilizing_rules(), {}},
         {"simplify", simplify, {{"transpose_dot", transpose_operands}}},
-        {"specialize", {}, {{"add_dot", accumulate_products}}},
+        {"specialize", {}, {{"cross_entropy", share_cross_entropy}, {"add_dot", accumulate_products}}},
         {"fuse", {}, {{"fuse", fuse_elementwise}, {"sweep", fuse_sweeps}, {"fuse_sum", fuse_sums}}},
     };
   }();

@@ -76,4 +76,7 @@ const ScalarOp* scalar_op(const Var& v);
 /// Sizes and stretched axes of an elementwise result; the dtype is left alone.
 Type broadcast(const Types& x);
 
+/// The size of an axis of such a result: that of an operand that is not stretched there, or an empty Var.
+Var size_of_broadcast(const Vars& x, int axis);
+
 }  // namespace damo

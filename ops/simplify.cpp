@@ -39,16 +39,11 @@ Var drop_alloc_beside_full_operand(const Var& v) {
   return apply(node.op, std::move(inputs));
 }
 
-namespace {
-
-/// Whether all elements of v are the constant 0.
 bool is_zero(const Var& v) {
   const Node& node = v.node();
   if (node.kind == Node::Kind::constant) return node.value.size() == 1 && node.value.item() == 0;
   return (is_alloc(v) || dimshuffle_pattern(v)) && is_zero(node.inputs[0]);
 }
-
-}  // namespace
 
 Var drop_product_with_zero(const Var& v) {
   const ScalarOp* f = scalar_op(v);
@@ -98,6 +93,16 @@ VarMap<int> count_uses(const Vars& outputs) {
 
 namespace {
 
+/// A number that multiplies all of an array, as a scalar, or an empty Var.
+Var as_scalar(const Var& v) {
+  if (v.ndim() == 0) return v;
+  for (int i = 0; i < v.ndim(); ++i)
+    if (!v.type().stretches(i)) return {};
+  const Var s = dimshuffle(v, {});
+  const Var joined = join_dimshuffles(s);
+  return joined.is_set() ? joined : s;
+}
+
 /// One summand of a linear combination: coefficient * value, the coefficient a scalar (empty: 1).
 struct Term {
   Var coefficient;
@@ -129,10 +134,10 @@ std::vector<Term> linear_combination(const Var& v, const VarMap<int>& uses, Vars
       stack.push_back({t.coefficient, t.negative, x[0]});
     } else if (f->name == "neg") {
       stack.push_back({t.coefficient, !t.negative, x[0]});
-    } else if (f->name == "mul" && x[0].ndim() == 0 && full(x[1])) {
-      stack.push_back({scaled(t.coefficient, x[0]), t.negative, x[1]});
-    } else if (f->name == "mul" && x[1].ndim() == 0 && full(x[0])) {
-      stack.push_back({scaled(t.coefficient, x[1]), t.negative, x[0]});
+    } else if (f->name == "mul" && full(x[1]) && as_scalar(x[0]).is_set()) {
+      stack.push_back({scaled(t.coefficient, as_scalar(x[0])), t.negative, x[1]});
+    } else if (f->name == "mul" && full(x[0]) && as_scalar(x[1]).is_set()) {
+      stack.push_back({scaled(t.coefficient, as_scalar(x[1])), t.negative, x[0]});
     } else {
       terms.push_back(t);
       continue;
@@ -162,26 +167,35 @@ Var transposed(const Var& v, const VarMap<int>& uses, const Current& now, int de
   return joined.is_set() ? joined : t;
 }
 
-/// The combination with its products added to the sum of the rest.
+/// The combination with its products added to the sum of the rest. A rest that is one matrix times a scalar
+/// is scaled where it lies.
 Var accumulated(const Var& v, const std::vector<Term>& terms, const VarMap<int>& uses, const Current& now) {
   const Scope here(v.node(), {Origin::Kind::rule, "add_dot"});
-  Var base;
+  const Var one = constant(Tensor::full({}, v.dtype(), 1));
+  const auto rest =
+      std::find_if(terms.begin(), terms.end(), [&](const Term& t) { return !is_product(t, uses); });
+  const bool is_multiple = std::all_of(terms.begin(), terms.end(), [&](const Term& t) {
+    return is_product(t, uses) || same(t.value, rest->value);
+  });
+  // Terms have one sum each: of the coefficients, or of the terms themselves.
+  Var sum;
   for (const Term& t : terms) {
     if (is_product(t, uses)) continue;
-    const Var part = t.coefficient.is_set() ? t.coefficient * now(t.value) : now(t.value);
-    if (!base.is_set())
-      base = t.negative ? -part : part;
+    const Var part =
+        is_multiple ? (t.coefficient.is_set() ? t.coefficient : one) : scaled(t.coefficient, now(t.value));
+    if (!sum.is_set())
+      sum = t.negative ? -part : part;
     else
-      base = t.negative ? base - part : base + part;
+      sum = t.negative ? sum - part : sum + part;
   }
   std::vector<ScaledProduct> products;
   for (const Term& t : terms) {
     if (!is_product(t, uses)) continue;
-    const Var alpha = t.coefficient.is_set() ? t.coefficient : constant(Tensor::full({}, v.dtype(), 1));
+    const Var alpha = t.coefficient.is_set() ? t.coefficient : one;
     const Vars& x = t.value.node().inputs;
     products.push_back({t.negative ? -alpha : alpha, now(x[0]), now(x[1])});
   }
-  return add_dot(base, products);
+  return is_multiple ? add_dot(now(rest->value), sum, products) : add_dot(sum, one, products);
 }
 
 }  // namespace

@@ -14,6 +14,9 @@ std::optional<std::vector<int>> dimshuffle_pattern(const Var& v);
 /// Whether v is an alloc: its first input stretched.
 bool is_alloc(const Var& v);
 
+/// Whether all elements of v are the constant 0.
+bool is_zero(const Var& v);
+
 /// Whether v is a basic index, x[a:b, i].
 bool is_basic_index(const Var& v);
 

@@ -61,12 +61,12 @@ int threads_for_rows(const View& w) { return threads_for(w.size(), elements_per_
 bool is_outer(const View& a) { return a.shape[1] == 1; }
 bool has_rows(const View& w) { return w.strides[1] == 1 && w.size() > 0; }
 
-/// y = p + alpha_1 a_1 b_1 + ... (inputs: p, alpha_1, a_1, b_1, ...).
+/// y = scale p + alpha_1 a_1 b_1 + ... (inputs: p, scale, alpha_1, a_1, b_1, ...).
 struct AddDot : OpOf<AddDot> {
   std::string name() const override { return "add_dot"; }
 
   Types infer(const Types& x) const override {
-    for (std::size_t i = 1; i < x.size(); i += 3) check_same_sizes(x[0], product_type(x[i + 1], x[i + 2]));
+    for (std::size_t i = 2; i < x.size(); i += 3) check_same_sizes(x[0], product_type(x[i + 1], x[i + 2]));
     return {x[0]};
   }
 
@@ -74,23 +74,25 @@ struct AddDot : OpOf<AddDot> {
 
   double flops(const Views& x, const Views&) const override {
     double n = 0;
-    for (int i = 1; i < x.size(); i += 3) n += product_flops(x[i + 1], x[i + 2]);
+    for (int i = 2; i < x.size(); i += 3) n += product_flops(x[i + 1], x[i + 2]);
     return n;
   }
 
   void perform(const Views& x, const Views& y) const override {
     if (y[0].data != x[0].data) copy_into(y[0], x[0]);
-    for (int i = 1; i < x.size(); i += 3) {
+    double scale = scalar(x[1]);
+    for (int i = 2; i < x.size(); i += 3) {
       if (i + 3 < x.size() && is_outer(x[i + 1]) && is_outer(x[i + 4]) && has_rows(y[0])) {
-        add_two_outer(x, i, y[0]);
+        add_two_outer(scale, x, i, y[0]);
         i += 3;
       } else {
-        gemm(scalar(x[i]), x[i + 1], x[i + 2], 1, y[0]);
+        gemm(scalar(x[i]), x[i + 1], x[i + 2], scale, y[0]);
       }
+      scale = 1;
     }
   }
 
-  static void add_two_outer(const Views& x, int i, const View& y) {
+  static void add_two_outer(double scale, const Views& x, int i, const View& y) {
     with_float(y.dtype, [&]<class T>(T) {
       const T* const a = elements<0, T>(x[i + 1], static_cast<T>(scalar(x[i])));
       const T* const b = elements<1, T>(x[i + 2]);
@@ -98,42 +100,44 @@ struct AddDot : OpOf<AddDot> {
       const T* const d = elements<3, T>(x[i + 5]);
       parallel(threads_for_rows(y), [&](Part part) {
         const auto [begin, end] = part.range(y.shape[0], rows_at_a_time);
-        row_updates<T>({y.ptr<T>(), y.strides[0], y.shape[1], begin, end}, a, b, c, d);
+        row_updates<T>({y.ptr<T>(), y.strides[0], y.shape[1], begin, end}, static_cast<T>(scale), a, b, c, d);
       });
     });
   }
 };
 
-/// y_0 = x w^T, y_1 = w + alpha a b (inputs: x, w, alpha, a, b).
+/// y_0 = x w^T, y_1 = scale w + alpha a b (inputs: x, w, scale, alpha, a, b).
 struct DotAndAddDot : OpOf<DotAndAddDot> {
   std::string name() const override { return "dot_and_add_dot"; }
 
   Types infer(const Types& x) const override {
-    check_same_sizes(x[1], product_type(x[3], x[4]));
+    check_same_sizes(x[1], product_type(x[4], x[5]));
     return {product_type(x[0], transposed_type(x[1])), x[1]};
   }
 
   bool overwrites(int output, int input) const override { return output == 1 && input == 1; }
 
   double flops(const Views& x, const Views&) const override {
-    return product_flops(x[0], transposed_view(x[1])) + product_flops(x[3], x[4]);
+    return product_flops(x[0], transposed_view(x[1])) + product_flops(x[4], x[5]);
   }
 
   void perform(const Views& x, const Views& y) const override {
     if (y[1].data != x[1].data) copy_into(y[1], x[1]);
     const View& w = y[1];
-    if (x[0].shape[0] != 1 || !is_outer(x[3]) || !has_rows(w)) {
+    const double scale = scalar(x[2]);
+    if (x[0].shape[0] != 1 || !is_outer(x[4]) || !has_rows(w)) {
       gemm(1, x[0], transposed_view(w), 0, y[0]);
-      gemm(scalar(x[2]), x[3], x[4], 1, w);
+      gemm(scalar(x[3]), x[4], x[5], scale, w);
       return;
     }
     with_float(w.dtype, [&]<class T>(T) {
       const T* const row = elements<0, T>(x[0]);
-      const T* const a = elements<1, T>(x[3], static_cast<T>(scalar(x[2])));
-      const T* const b = elements<2, T>(x[4]);
+      const T* const a = elements<1, T>(x[4], static_cast<T>(scalar(x[3])));
+      const T* const b = elements<2, T>(x[5]);
       parallel(threads_for_rows(w), [&](Part part) {
         const auto [begin, end] = part.range(w.shape[0], rows_at_a_time);
-        row_dots_and_updates<T>({w.ptr<T>(), w.strides[0], w.shape[1], begin, end}, row, y[0].ptr<T>(), a, b);
+        row_dots_and_updates<T>({w.ptr<T>(), w.strides[0], w.shape[1], begin, end}, row, y[0].ptr<T>(),
+                                static_cast<T>(scale), a, b);
       });
     });
   }
@@ -227,24 +231,26 @@ struct DotFDot : OpOf<DotFDot> {
 
 }  // namespace
 
-Var add_dot(const Var& p, const std::vector<ScaledProduct>& products) {
+Var add_dot(const Var& p, const Var& scale, const std::vector<ScaledProduct>& products) {
   static const OpPtr op = make_op(AddDot());
-  Vars inputs{p};
+  Vars inputs{p, scale};
   for (const ScaledProduct& s : products) inputs.insert(inputs.end(), {s.alpha, s.a, s.b});
   return apply(op, std::move(inputs));
 }
 
-std::optional<ScaledProduct> added_product(const Var& v) {
+std::optional<AddedProduct> added_product(const Var& v) {
   const Node& node = v.node();
   if (node.kind != Node::Kind::apply || dynamic_cast<const AddDot*>(node.op.get()) == nullptr)
     return std::nullopt;
-  if (node.inputs.size() != 4) return std::nullopt;
-  return ScaledProduct{node.inputs[1], node.inputs[2], node.inputs[3]};
+  const Vars& x = node.inputs;
+  if (x.size() != 5) return std::nullopt;
+  return AddedProduct{x[1], {x[2], x[3], x[4]}};
 }
 
-Vars dot_and_add_dot(const Var& x, const Var& w, const ScaledProduct& product) {
+Vars dot_and_add_dot(const Var& x, const Var& w, const AddedProduct& added) {
   static const OpPtr op = make_op(DotAndAddDot());
-  const Var first = apply(op, Vars{x, w, product.alpha, product.a, product.b});
+  const ScaledProduct& product = added.product;
+  const Var first = apply(op, Vars{x, w, added.scale, product.alpha, product.a, product.b});
   return {first, Var(first.node_ptr(), 1)};
 }
 

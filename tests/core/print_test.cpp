@@ -101,6 +101,7 @@ TEST_CASE("a function is printed after rewriting, with its outputs and new value
         " add_dot [A]\n"
         "  |-W [B]\n"
         "  |-1. [C]\n"
+        "  |-1. [C]\n"
         "  |-dimshuffle{1, 0} [D]\n"
         "  |  |-x [E]\n"
         "  |-y [F]\n");

@@ -1,7 +1,9 @@
 #include "core/mnist.h"
 #include "core/random_state.h"
+#include "core/threads.h"
 #include "models/SdA.h"
 #include "ops/random.h"
+#include "tests/models/long_test.h"
 #include "tests/models/reference.h"
 
 /// The stacked autoencoder of 784-1000-1000-1000 units with minibatches of one example, against the
@@ -21,6 +23,18 @@ std::vector<std::pair<std::string, Shared>> by_trace_name(const SdA& sda) {
   params.emplace_back("logb", sda.log_layer.b);
   return params;
 }
+
+/// Sets mode and threads, and the defaults again at the end.
+struct Settings {
+  Settings(Mode mode, int n_threads) {
+    set_default_mode(mode);
+    set_threads(n_threads);
+  }
+  ~Settings() {
+    set_default_mode(Mode::FAST_RUN);
+    set_threads(0);
+  }
+};
 
 void check_trace_of_SdA(const std::string& name) {
   const auto data_dir = mnist_dir();
@@ -80,6 +94,19 @@ TEST_CASE("SdA agrees with the script, float64 and MRG31k3p") {
 
 TEST_CASE("SdA agrees with the script, float32 and MRG31k3p") {
   check_trace_of_SdA("sda_1000x3_batch1_float32_mrg");
+}
+
+TEST_CASE("SdA agrees with the script in every mode, on one thread and on two") {
+  for (const Mode mode : {Mode::FAST_RUN, Mode::FAST_COMPILE, Mode::NanGuardMode, Mode::DebugMode})
+    for (const int n_threads : {1, 2}) {
+      INFO(to_string(mode), ", ", n_threads, " threads");
+      const Settings scope(mode, n_threads);
+      check_trace_of_SdA("sda_1000x3_batch1_float64_numpy");
+      // The others use the same functions, in another dtype and with other draws.
+      if (mode == Mode::DebugMode || skip_long_test("SdA, the other traces")) continue;
+      check_trace_of_SdA("sda_1000x3_batch1_float64_mrg");
+      check_trace_of_SdA("sda_1000x3_batch1_float32_mrg");
+    }
 }
 
 }  // namespace

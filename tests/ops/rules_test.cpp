@@ -218,6 +218,19 @@ const std::vector<Case>& cases() {
       {"add_dot",
        [](const Vars& x) { return 0.5 * (dot(x[0], x[1]) - weights()) + x[2]; },
        {{4, 2}, {2, 3}, {4, 3}}},
+      {"cross_entropy",
+       [](const Vars& x) {
+         const Var y = log_softmax(x[0])[{arange(2), constant(Tensor{2, 0}.astype(int32))}];
+         return sum(y) + dot(x[2], Lop(y, {x[0]}, x[1])[0].T());
+       },
+       {{2, 3}, {2}, {3}}},
+      {"cross_entropy",
+       [](const Vars& x) {
+         // Fewer labels than rows.
+         const Var y = log_softmax(x[0])[{arange(2), constant(Tensor{-1, 1})}];
+         return sum(y) + dot(x[2], Lop(y, {x[0]}, x[1])[0].T());
+       },
+       {{3, 3}, {2}, {3}}},
       {"size",
        [](const Vars& x) { return sum(tanh(dot(x[0], x[1]) + 1), {.axis = 1}).shape(0); },
        {{3, 2}, {2, 4}}},
@@ -318,6 +331,12 @@ TEST_CASE("products are accumulated into what they are added to") {
   CHECK(products(0.9 * W - lr * g) == 1);
   CHECK(products(W - lr * tanh(g)) == 0);
   CHECK(products(W * g) == 0);
+  // A factor that multiplies all of W is no pass of its own over W.
+  const Var decayed = W - lr * grad(sum(dot(x, W) * y) + 0.5 * sum(sqr(W)), W);
+  CHECK(products(decayed) == 1);
+  const Function f =
+      function({.inputs = {x, y, lr}, .updates = {{W, decayed}}, .on_unused_input = OnUnusedInput::ignore});
+  CHECK(same(f.outputs()[0].node().inputs[0], W));
 }
 
 TEST_CASE("a chain of elementwise operations is one step") {
