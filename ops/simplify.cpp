@@ -93,6 +93,12 @@ VarMap<int> count_uses(const Vars& outputs) {
 
 namespace {
 
+/// v, or its value if that is known.
+Var folded(const Var& v) {
+  const Var constant = v.node().kind == Node::Kind::apply ? fold_constant(v) : Var();
+  return constant.is_set() ? constant : v;
+}
+
 /// A number that multiplies all of an array, as a scalar, or an empty Var.
 Var as_scalar(const Var& v) {
   if (v.ndim() == 0) return v;
@@ -100,7 +106,7 @@ Var as_scalar(const Var& v) {
     if (!v.type().stretches(i)) return {};
   const Var s = dimshuffle(v, {});
   const Var joined = join_dimshuffles(s);
-  return joined.is_set() ? joined : s;
+  return folded(joined.is_set() ? joined : s);
 }
 
 /// One summand of a linear combination: coefficient * value, the coefficient a scalar (empty: 1).
@@ -110,7 +116,9 @@ struct Term {
   Var value;
 };
 
-Var scaled(const Var& coefficient, const Var& by) { return coefficient.is_set() ? coefficient * by : by; }
+Var scaled(const Var& coefficient, const Var& by) {
+  return coefficient.is_set() ? folded(coefficient * by) : by;
+}
 
 /// v as a sum of terms, looking through sums, differences and scalar factors that nothing else reads
 /// (`inner`).
@@ -184,16 +192,16 @@ Var accumulated(const Var& v, const std::vector<Term>& terms, const VarMap<int>&
     const Var part =
         is_multiple ? (t.coefficient.is_set() ? t.coefficient : one) : scaled(t.coefficient, now(t.value));
     if (!sum.is_set())
-      sum = t.negative ? -part : part;
+      sum = folded(t.negative ? -part : part);
     else
-      sum = t.negative ? sum - part : sum + part;
+      sum = folded(t.negative ? sum - part : sum + part);
   }
   std::vector<ScaledProduct> products;
   for (const Term& t : terms) {
     if (!is_product(t, uses)) continue;
     const Var alpha = t.coefficient.is_set() ? t.coefficient : one;
     const Vars& x = t.value.node().inputs;
-    products.push_back({t.negative ? -alpha : alpha, now(x[0]), now(x[1])});
+    products.push_back({t.negative ? folded(-alpha) : alpha, now(x[0]), now(x[1])});
   }
   return is_multiple ? add_dot(now(rest->value), sum, products) : add_dot(sum, one, products);
 }

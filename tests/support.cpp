@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <stdlib.h>  // mkdtemp
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -22,6 +23,11 @@ namespace {
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
+}
+
+std::string golden_folder() {
+  const std::string folder = environment("DAMO_REFERENCE");
+  return folder.empty() ? DAMO_GOLDEN_DIR : folder;
 }
 
 void append(std::vector<double>& values, const json& j, const Sizes& shape, int axis) {
@@ -54,11 +60,21 @@ bool close(double got, double want, double rtol, double atol) {
 }  // namespace
 
 json golden(const std::string& name) {
-  const std::string folder = environment("DAMO_REFERENCE");
-  const std::string path = (folder.empty() ? DAMO_GOLDEN_DIR : folder) + "/" + name + ".json";
+  const std::string path = golden_folder() + "/" + name + ".json";
   std::ifstream file(path);
   if (!file) throw std::runtime_error("no reference file " + path);
   return json::parse(file);
+}
+
+std::vector<std::string> golden_names(const std::string& prefix) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(golden_folder())) {
+    const std::filesystem::path& path = entry.path();
+    if (path.extension() == ".json" && path.stem().string().starts_with(prefix)) names.push_back(path.stem());
+  }
+  if (names.empty()) throw std::runtime_error("no reference " + prefix + "*.json in " + golden_folder());
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 std::optional<std::string> mnist_dir() {

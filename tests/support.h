@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/tensor.h"
 
@@ -11,6 +12,9 @@ namespace damo::test {
 /// The reference `<name>.json`, from folder $DAMO_REFERENCE or else tests/golden. Throws std::runtime_error
 /// if the file is missing, nlohmann's parse_error if it is not JSON.
 nlohmann::json golden(const std::string& name);
+
+/// The names of the references that begin so, in order; at least one.
+std::vector<std::string> golden_names(const std::string& prefix);
 
 /// The folder of MNIST, $DAMO_DATA. If that is not set, says on stderr that a test is skipped and returns
 /// nullopt; with DAMO_REQUIRE_DATA=1 throws std::runtime_error instead.
