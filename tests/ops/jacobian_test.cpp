@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "core/op.h"
 #include "core/walk.h"
 #include "ops/ops.h"
 #include "tests/expect.h"

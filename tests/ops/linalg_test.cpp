@@ -90,10 +90,10 @@ TEST_CASE("the other triangle is not read") {
   const Tensor tb = Tensor{4., 7.}.astype(float64);
   check_close(test::evaluate(solve_lower_triangular(x, b), {x, b}, {lower, tb}), Tensor{1., 1.}, 1e-15, 0,
               "lower");
-  check_close(test::evaluate(solve_upper_triangular(x, b), {x, b}, {upper, tb}), Tensor{.3, 1.4}, 1e-15, 0,
-              "upper");
+  check_close(test::evaluate(solve_upper_triangular(x, b), {x, b}, {upper, tb}),
+              Tensor(std::vector<double>{.3, 1.4}), 1e-15, 0, "upper");
   check_close(test::evaluate(solve_triangular(x, b, {.lower = true, .trans = true}), {x, b}, {lower, tb}),
-              Tensor{.3, 1.4}, 1e-15, 0, "transposed");
+              Tensor(std::vector<double>{.3, 1.4}), 1e-15, 0, "transposed");
 }
 
 TEST_CASE("matrices of several blocks") {
@@ -228,7 +228,7 @@ TEST_CASE("matrix_dot and kron") {
   const Tensor two = Tensor{{1., 2.}, {3., 4.}}.astype(float64),
                swap = Tensor{{0., 1.}, {1., 0.}}.astype(float64);
   CHECK(test::evaluate(matrix_dot({a, b, c}), {a, b, c}, {two, swap, two}).to_vector<double>() ==
-        std::vector<double>{5, 8, 15, 22});
+        std::vector<double>{5, 8, 13, 20});
   CHECK(same(matrix_dot({a}), a));
   CHECK(error_of([&] { matrix_dot({}); }) == "matrix_dot: there are no factors");
   const Tensor k = test::evaluate(kron(a, b), {a, b}, {two, swap});
