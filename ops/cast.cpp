@@ -56,21 +56,27 @@ OpPtr cast_to() {
 
 /// y = x; what differs is the gradient.
 struct Barrier : OpOf<Barrier> {
-  enum class Kind { zero, disconnected, clip };
+  enum class Kind { zero, disconnected, clip, scale };
   Kind kind = Kind::zero;
-  double low = 0, high = 0;
+  double low = 0, high = 0;  ///< the bounds; of scale, its factor is the first
 
   explicit Barrier(Kind k, double l = 0, double h = 0) : kind(k), low(l), high(h) {}
   bool operator==(const Barrier&) const = default;
 
   std::string name() const override {
     if (kind == Kind::clip) return fmt::format("grad_clip{{{}, {}}}", low, high);
+    if (kind == Kind::scale) return fmt::format("grad_scale{{{}}}", low);
     return kind == Kind::zero ? "zero_grad" : "disconnected_grad";
   }
   Types infer(const Types& x) const override { return {x[0]}; }
   Vars L_op(const Vars& x, const Vars&, const Vars& gy) const override {
-    if (kind == Kind::zero) return {zeros_like(x[0])};
-    return {kind == Kind::clip ? clip(gy[0], low, high) : Var()};
+    switch (kind) {
+      case Kind::zero: return {zeros_like(x[0])};
+      case Kind::clip: return {clip(gy[0], low, high)};
+      case Kind::scale: return {gy[0] * low};
+      case Kind::disconnected: break;
+    }
+    return {Var()};
   }
   int view_of() const override { return 0; }
   View view(const Views& x) const override { return x[0]; }
@@ -97,6 +103,9 @@ Var grad_clip(const Arg& x, double low, double high) {
   checking("grad_clip", {x.var()},
            [&] { check(low <= high, "the lower bound {} is above the upper bound {}", low, high); });
   return apply(make_op(Barrier(Barrier::Kind::clip, low, high)), {x});
+}
+Var grad_scale(const Arg& x, double factor) {
+  return apply(make_op(Barrier(Barrier::Kind::scale, factor)), {x});
 }
 
 }  // namespace damo

@@ -61,9 +61,12 @@ Var cast(const Arg& x, DType dtype);
 
 /// x with derivative zero: the cost is connected to x, but does not change with it.
 Var zero_grad(const Arg& x);
+inline Var consider_constant(const Arg& x) { return zero_grad(x); }  ///< Theano's older name
 /// x as a constant: the cost is not connected to x.
 Var disconnected_grad(const Arg& x);
 /// x; its gradient is clipped to [low, high].
 Var grad_clip(const Arg& x, double low, double high);
+/// x; its gradient is multiplied by a number.
+Var grad_scale(const Arg& x, double factor);
 
 }  // namespace damo

@@ -52,7 +52,7 @@ class Backpropagation {
       bool connected = false;
       for (int i = 0; i < static_cast<int>(node->types.size()); ++i) {
         y.emplace_back(node, i);
-        gy.push_back(gradient(y.back()));
+        gy.push_back(stops_.contains(y.back()) ? Var() : gradient(y.back()));
         connected |= gy.back().is_set();
       }
       if (!connected) continue;
@@ -79,7 +79,6 @@ class Backpropagation {
 
  private:
   void add(const Var& v, const Var& g) {
-    if (stops_.contains(v)) return;
     Var& total = sums_[v];
     total = total.is_set() ? total + g : g;
   }
@@ -112,10 +111,11 @@ Vars gradients(const Var& cost, const Vars& wrt, const GradArgs& args) {
     Var g = back.gradient(v);
     if (!g.is_set()) {
       if (args.disconnected_inputs == Disconnected::raise)
-        reject(v, fmt::format("the cost {} does not depend on {}, or not through anything with a gradient: "
+        reject(v, fmt::format("{} does not depend on {}, or not through anything with a gradient: "
                               "if that is meant, "
                               "say .disconnected_inputs = Disconnected::zero",
-                              cost.is_set() ? label(cost) : "", label(v)));
+                              cost.is_set() ? "the cost " + label(cost) : "what has a known gradient",
+                              label(v)));
       if (args.disconnected_inputs == Disconnected::zero) g = zeros_like(v);
     }
     result.push_back(g);
@@ -137,8 +137,8 @@ Var stabilized(const Var& cost, const Vars& wrt, const GradArgs& args) {
 }
 
 void check_arguments(const Var& cost, const Vars& wrt) {
-  if (cost.ndim() != 0) reject(cost, "the cost must be a scalar: take its sum or mean");
-  if (!cost.type().is_float()) reject(cost, "the cost must be a float");
+  if (cost.is_set() && cost.ndim() != 0) reject(cost, "the cost must be a scalar: take its sum or mean");
+  if (cost.is_set() && !cost.type().is_float()) reject(cost, "the cost must be a float");
   for (const Var& v : wrt) {
     check(v.is_set(), "grad: one of the variables to differentiate with respect to is an empty Var");
     if (!v.type().is_float()) reject(v, "there is no gradient with respect to integers");
@@ -155,35 +155,12 @@ Var grad(const Arg& cost, const Var& wrt, const GradArgs& args) { return grad(co
 
 ValueAndGrad value_and_grad(const Arg& arg, const Vars& wrt, const GradArgs& args) {
   const Scope here(arg);
-  check(arg.is_set(), "grad: the cost is an empty Var\n  {}", to_string(arg.where));
-  check_arguments(arg.var(), wrt);
-  const Var cost = stabilized(arg.var(), wrt, args);
+  check(arg.is_set() || !args.known_grads.empty(), "grad: the cost is an empty Var\n  {}",
+        to_string(arg.where));
+  const Var given = arg.is_set() ? arg.var() : Var();
+  check_arguments(given, wrt);
+  const Var cost = given.is_set() ? stabilized(given, wrt, args) : given;
   return {cost, gradients(cost, wrt, args)};
-}
-
-Vars Lop(const Var& f, const Vars& wrt, const Arg& v) {
-  const Scope here(v);
-  GradArgs args;
-  args.known_grads = {{f, v.is_literal() ? v.var(f.dtype()) : v.var()}};
-  args.disconnected_inputs = Disconnected::zero;
-  return gradients(Var(), wrt, args);
-}
-
-Var Rop(const Var& f, const Vars& wrt, const Vars& v, Here at) {
-  const Scope here(at);
-  check(wrt.size() == v.size(), "Rop: {} variables, but {} directions\n  {}", wrt.size(), v.size(),
-        to_string(Scope::where()));
-  // u^T J is linear in u: its own Lop gives J v.
-  const Var u = zeros_like(f);
-  const Vars uJ = Lop(f, wrt, u);
-  Var cost;
-  for (std::size_t i = 0; i < uJ.size(); ++i) {
-    check(wrt[i].ndim() == v[i].ndim(), "Rop: {} has {} dimensions, its direction {}\n  {}", label(wrt[i]),
-          wrt[i].ndim(), v[i].ndim(), to_string(Scope::where()));
-    const Var part = sum(uJ[i] * v[i]);
-    cost = cost.is_set() ? cost + part : part;
-  }
-  return gradients(cost, {u}, {.disconnected_inputs = Disconnected::zero})[0];
 }
 
 }  // namespace damo

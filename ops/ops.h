@@ -10,6 +10,8 @@
 #include "ops/elemwise.h"
 #include "ops/grad.h"
 #include "ops/index.h"
+#include "ops/jacobian.h"
+#include "ops/linalg.h"
 #include "ops/optimizers.h"
 #include "ops/random.h"
 #include "ops/reduce.h"

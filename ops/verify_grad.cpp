@@ -5,6 +5,7 @@
 #include "core/check.h"
 #include "core/function.h"
 #include "core/random_state.h"
+#include "core/watch.h"
 #include "ops/elemwise.h"
 #include "ops/grad.h"
 #include "ops/reduce.h"
@@ -17,6 +18,12 @@ Vars variables_like(const std::vector<Tensor>& points, DType dtype) {
   for (std::size_t i = 0; i < points.size(); ++i)
     x.push_back(variable(Type(dtype, points[i].shape()), fmt::format("x{}", i)));
   return x;
+}
+
+std::string types_text(const Vars& x) {
+  std::string s;
+  for (const Var& v : x) s += fmt::format("\n  {}   {}", v.type(), label(v));
+  return s;
 }
 
 std::vector<In> as_inputs(const Vars& x) { return {x.begin(), x.end()}; }
@@ -77,9 +84,10 @@ void verify_grad(const std::function<Var(const Vars&)>& f, const std::vector<Ten
       const double error = std::abs(have[i] - want);
       const double relative = error / std::max(std::abs(have[i]), std::abs(want));
       // Negated, so that NaN fails.
-      check(!(error > tolerance && !(relative <= tolerance)) && !std::isnan(have[i]),
-            "verify_grad: the gradient with respect to x{}, element {}, is {}, but differences give {}", k, i,
-            have[i], want);
+      if (!(error > tolerance && !(relative <= tolerance)) && !std::isnan(have[i])) continue;
+      const std::string place = index_text(points[k].shape(), static_cast<std::int64_t>(i));
+      fail("verify_grad: the gradient of {} with respect to x{}{}{} is {}, but differences give {}{}",
+           label(fp), k, place.empty() ? "" : " at ", place, have[i], want, types_text(p));
     }
   }
 }

@@ -15,8 +15,8 @@ struct VerifyGradArgs {
 };
 
 /// Checks the symbolic gradient of sum(r f(x)), r random, at `points` (tensors of one float dtype) against
-/// central differences, which are always taken in float64. Throws Error with the argument, the element and
-/// both values where they differ, or if an argument is not a float.
+/// central differences, which are always taken in float64. Throws Error with the op, the argument, the
+/// element, both values and the types where they differ, or if an argument is not a float.
 void verify_grad(const std::function<Var(const Vars&)>& f, const std::vector<Tensor>& points,
                  const VerifyGradArgs& args = {});
 

@@ -76,7 +76,7 @@ void join(const OpName& op, const Arrays& x, Array& y) {
 
 bool oracle_movement(const OpName& op, const Arrays& x, Array& y) {
   if (op.name == "copy" || op.name == "restretch" || op.name == "zero_grad" ||
-      op.name == "disconnected_grad" || op.name == "grad_clip") {
+      op.name == "disconnected_grad" || op.name == "grad_clip" || op.name == "grad_scale") {
     const DType dtype = y.dtype;
     y = x[0];
     y.dtype = dtype;

@@ -22,24 +22,6 @@ std::vector<double> at(const Var& g, const Vars& x, const test::Tensors& values)
   return test::evaluate(g, x, values).to_vector<double>();
 }
 
-/// J v by differences: (f(x + h v) - f(x - h v)) / 2h.
-Tensor directional(const test::Build& f, const Tensor& x, const Tensor& v) {
-  const Var p = variable(test::unknown(float64, x.ndim()), "p");
-  const Function value = function({.inputs = {p}, .outputs = f({p})});
-  const double h = 1e-6;
-  const std::vector<double> at_x = x.to_vector<double>(), along = v.to_vector<double>();
-  std::vector<double> above = at_x, below = at_x;
-  for (std::size_t i = 0; i < at_x.size(); ++i) {
-    above[i] += h * along[i];
-    below[i] -= h * along[i];
-  }
-  const Tensor up = value(Tensor(above, x.shape())), down = value(Tensor(below, x.shape()));
-  std::vector<double> slope = up.to_vector<double>();
-  const std::vector<double> d = down.to_vector<double>();
-  for (std::size_t i = 0; i < slope.size(); ++i) slope[i] = (slope[i] - d[i]) / (2 * h);
-  return Tensor(slope, up.shape());
-}
-
 }  // namespace
 
 TEST_CASE("a variable that is used several times receives the sum of all contributions") {
@@ -92,6 +74,12 @@ TEST_CASE("consider_constant: not differentiated through") {
   const Var held = dmatrix("held");
   const Var expected = grad(energy(v) - energy(held), W);
   const Tensor t = test::random({4, 3}, float64, 2);
+  CHECK(error_of([&] { grad(sum(y), x, {.consider_constant = {y}}); }) != "no error");
+  // What is held constant has a gradient itself.
+  CHECK(at(grad(cost, y, {.consider_constant = {y}}), {x}, {doubles({2.})}) == std::vector<double>{2});
+  // As an expression: connected, with derivative zero.
+  CHECK(at(grad(sum(x * consider_constant(y)), x), {x}, {doubles({2.})}) == std::vector<double>{4});
+  CHECK(at(grad(sum(consider_constant(y)), x), {x}, {doubles({2.})}) == std::vector<double>{0});
   const Tensor at_end = test::evaluate(end, {v}, {t});
   check_close(test::evaluate(g, {v}, {t}), test::evaluate(expected, {v, held}, {t, at_end}), 1e-13, 1e-15,
               "held constant");
@@ -109,6 +97,48 @@ TEST_CASE("known_grads: the gradient where it is known already") {
       at(grad(cost, x, {.known_grads = {{y, g}}}), {x, g}, {doubles({1., 2.}), doubles({10., 100.})});
   CHECK(both[0] == doctest::Approx(std::exp(1.) + 20));
   CHECK(both[1] == doctest::Approx(std::exp(2.) + 400));
+  // Without a cost.
+  CHECK(at(grad(Var(), x, {.known_grads = {{y, g}}}), {x, g}, {doubles({1., 2.}), doubles({10., 100.})}) ==
+        std::vector<double>{20, 400});
+  const Var other = dvector("other");
+  CHECK(error_of([&] {
+          grad(Var(), other, {.known_grads = {{y, g}}});
+        }).starts_with("grad: what has a known gradient does not depend on other, or not through anything"));
+}
+
+TEST_CASE("barriers: the value passes, the gradient does not, or changed") {
+  const Var x = dvector("x");
+  const Tensor t = doubles({1., 2., 3.});
+  const std::vector<std::pair<Var, std::vector<double>>> rows = {{zero_grad(x), {0, 0, 0}},
+                                                                 {consider_constant(x), {0, 0, 0}},
+                                                                 {grad_clip(x, -5, 5), {2, 4, 5}},
+                                                                 {grad_scale(x, -2), {-4, -8, -12}},
+                                                                 {grad_scale(x, .5), {1, 2, 3}}};
+  for (const Mode mode : {Mode::FAST_RUN, Mode::FAST_COMPILE})
+    for (const auto& [y, g] : rows) {
+      CHECK(test::evaluate(y, {x}, {t}, mode).to_vector<double>() == std::vector<double>{1, 2, 3});
+      CHECK(test::evaluate(grad(sum(sqr(y)), x), {x}, {t}, mode).to_vector<double>() == g);
+    }
+  // Each derivative passes the barrier once more.
+  CHECK(at(grad(sum(grad(sum(sqr(grad_scale(x, 3))), x)), x), {x}, {t}) == std::vector<double>{18, 18, 18});
+  CHECK(grad_scale(fvector("f"), 2).dtype() == float32);
+}
+
+TEST_CASE("subgraph_grad: a gradient in parts is the gradient of the whole") {
+  const Var x = dvector("x"), t = dvector("t");
+  const Shared w1 = shared(test::random({4, 3}, float64, 1), "w1"),
+               w2 = shared(test::random({3, 2}, float64, 2), "w2");
+  const Var a1 = tanh(dot(x, w1)), a2 = tanh(dot(a1, w2));
+  const Var cost = sum(sqr(a2 - t)) + sum(abs(w1)) + sum(sqr(w2));
+  const SubgraphGrads last = subgraph_grad({w2}, {a1}, {.cost = sum(sqr(a2 - t)) + sum(sqr(w2))});
+  const SubgraphGrads first = subgraph_grad({w1}, {x}, {.cost = sum(abs(w1)), .start = {{a1, last.end[0]}}});
+  const Vars whole = grad(cost, {w2, w1, x});
+  const Vars parts = {last.wrt[0], first.wrt[0], first.end[0]};
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    check_close(
+        test::evaluate(parts[i], {x, t}, {test::random({4}, float64, 3), test::random({2}, float64, 4)}),
+        test::evaluate(whole[i], {x, t}, {test::random({4}, float64, 3), test::random({2}, float64, 4)}),
+        1e-13, 1e-15, "part " + std::to_string(i));
 }
 
 TEST_CASE("value_and_grad gives the cost that was differentiated") {
@@ -118,44 +148,6 @@ TEST_CASE("value_and_grad gives the cost that was differentiated") {
   const Values y = f(Tensor{-800., 0.});
   CHECK(y[0].item() == doctest::Approx(800 + std::log(2.)));
   check_close(y[1], Tensor{-1., -.5}, 1e-15, 0, "gradient");
-}
-
-TEST_CASE("Rop against differences along a direction") {
-  const Tensor x = test::random({3, 4}, float64, 1, .2, 1.5), v = test::random({3, 4}, float64, 2);
-  const Tensor W = test::random({4, 2}, float64, 3);
-  const std::vector<std::pair<std::string, test::Build>> functions = {
-      {"dot", [&](const Vars& p) { return dot(p[0], constant(W)); }},
-      {"a layer", [&](const Vars& p) { return tanh(dot(p[0], constant(W)) + 1); }},
-      {"softmax", [&](const Vars& p) { return softmax(p[0]); }},
-      {"log_softmax", [&](const Vars& p) { return log_softmax(p[0]); }},
-      {"sum", [&](const Vars& p) { return sum(sqr(p[0]), {.axis = 1}); }},
-      {"prod", [&](const Vars& p) { return prod(p[0], {.axis = 0}); }},
-      {"index",
-       [&](const Vars& p) {
-         return exp(p[0][{slice(none, none, -1), slice(1, none)}]);
-       }},
-      {"picked",
-       [&](const Vars& p) {
-         return sqr(p[0][constant(Tensor{2, 0, 2})]);
-       }},
-      {"reshape",
-       [&](const Vars& p) {
-         return sin(p[0].T().reshape({2, -1}));
-       }},
-      {"join",
-       [&](const Vars& p) {
-         return join(0, {sqr(p[0]), exp(p[0])});
-       }},
-      {"broadcast", [&](const Vars& p) { return p[0] / sum(p[0], {.axis = 1, .keepdims = true}) * p[0][0]; }},
-      {"set_subtensor", [&](const Vars& p) { return set_subtensor(p[0][0], sqr(p[0][1])); }},
-      {"cross-entropy", [&](const Vars& p) { return binary_crossentropy(sigmoid(p[0]), p[0] / 2); }},
-      {"twice", [&](const Vars& p) { return dot(p[0].T(), p[0]); }}};
-  for (const auto& [name, f] : functions) {
-    const Var p = dmatrix("p"), d = dmatrix("d");
-    const Tensor got = test::evaluate(Rop(f({p}), {p}, {d}), {p, d}, {x, v});
-    // Differences with h = 1e-6: h^2 of truncation, 1e-16 / h of rounding
-    check_close(got, directional(f, x, v), 1e-7, 1e-8, "Rop of " + name);
-  }
 }
 
 TEST_CASE("Lop and Rop are transposes of each other") {
@@ -174,6 +166,21 @@ TEST_CASE("Rop along several variables") {
   CHECK(at(Rop(f, {x, y}, {dx, dy}), {x, y, dx, dy},
            {doubles({2.}), doubles({3.}), doubles({1.}), doubles({10.})}) ==
         std::vector<double>{9 + 2 * 2 * 3 * 10});
+  // Of several expressions at once: each has its own product.
+  const Vars both = Rop(Vars{f, sum(y)}, {x, y}, {dx, dy});
+  CHECK(at(both[0], {x, y, dx, dy}, {doubles({2.}), doubles({3.}), doubles({1.}), doubles({10.})}) ==
+        std::vector<double>{129});
+  CHECK(at(both[1], {x, y, dx, dy}, {doubles({2.}), doubles({3.}), doubles({1.}), doubles({10.})}) ==
+        std::vector<double>{10});
+  const Var u = dvector("u"), s = dscalar("s");
+  const Vars L = Lop(Vars{f, sum(y)}, {x, y}, Vars{u, s});
+  CHECK(at(L[0], {x, y, u, s}, {doubles({2.}), doubles({3.}), doubles({1.}), Tensor(10.)}) ==
+        std::vector<double>{9});
+  CHECK(at(L[1], {x, y, u, s}, {doubles({2.}), doubles({3.}), doubles({1.}), Tensor(10.)}) ==
+        std::vector<double>{22});
+  CHECK(error_of([&] {
+          Lop(Vars{f, sum(y)}, {x}, Vars{u});
+        }) == "Lop: 2 expressions, but 1 factors\n  at HERE");
   CHECK(error_of([&] { Rop(f, {x, y}, {dx}); }) == "Rop: 2 variables, but 1 directions\n  at HERE");
   const Var m = dmatrix("m");
   CHECK(error_of([&] { Rop(f, {x}, {m}); }) == "Rop: x has 1 dimensions, its direction 2\n  at HERE");

@@ -128,6 +128,10 @@ const std::map<std::string, test::Build>& cases() {
        [](const Vars& x) {
          return alloc(x[0][0], {2, 3});
        }},
+      {"matrix_inverse", [](const Vars& x) { return matrix_inverse(x[0]); }},
+      {"det", [](const Vars& x) { return det(x[0]); }},
+      {"cholesky", [](const Vars& x) { return cholesky(x[0]); }},
+      {"solve", [](const Vars& x) { return solve(x[0], x[1]); }},
   };
   return all;
 }
@@ -189,10 +193,6 @@ const std::set<std::string>& missing() {
                                               "roll",
                                               "eye_mul",
                                               "trace",
-                                              "matrix_inverse",
-                                              "det",
-                                              "cholesky",
-                                              "solve",
                                               "conv2d_valid",
                                               "conv2d_full",
                                               "conv2d_half",

@@ -46,13 +46,28 @@ TEST_CASE("Jacobian times a vector, and its transpose") {
   check_close(test::evaluate(Lop(y, {W}, v)[0], {v, x, W}, {direction, at, ones}),
               test::tensor_from_json(pages["tut_Lop"], float64), rtol, 0, "Lop");
 
-  // The Hessian of sum(x^2) times v, both ways.
+  // The Hessian of sum(x^2) times v, three ways.
   const Var cost = sum(sqr(x));
   const Var g = grad(cost, x);
   check_close(test::evaluate(grad(sum(g * v), x), {x, v}, {Tensor{4., 4.}, direction}),
               test::tensor_from_json(pages["tut_vH"], float64), rtol, 0, "vH");
   check_close(test::evaluate(Rop(g, {x}, {v}), {x, v}, {Tensor{4., 4.}, direction}),
               test::tensor_from_json(pages["tut_Hv"], float64), rtol, 0, "Hv");
+  check_close(test::evaluate(hessian_times_vector(cost, x, v), {x, v}, {Tensor{4., 4.}, direction}),
+              test::tensor_from_json(pages["tut_Hv"], float64), rtol, 0, "hessian_times_vector");
+}
+
+TEST_CASE("Jacobian and Hessian of the squares") {
+  const FloatXScope scope(float64);
+  const json pages = test::golden("theano_pages_float64");
+  const Var x = dvector("x");
+  const Var y = pow(x, 2);
+  for (const Mode mode : {Mode::FAST_RUN, Mode::FAST_COMPILE}) {
+    check_close(test::evaluate(jacobian(y, x), {x}, {Tensor{4., 4.}}, mode),
+                test::tensor_from_json(pages["tut_jacobian_scan"], float64), rtol, 0, "jacobian");
+    check_close(test::evaluate(hessian(sum(y), x), {x}, {Tensor{4., 4.}}, mode),
+                test::tensor_from_json(pages["tut_hessian_scan"], float64), rtol, 0, "hessian");
+  }
 }
 
 TEST_CASE("a richer function: Rop, Lop, Jacobian, Hessian and their products") {
@@ -74,7 +89,10 @@ TEST_CASE("a richer function: Rop, Lop, Jacobian, Hessian and their products") {
   close(Lop(z, {x}, u)[0], "Lop");
   const Var g = grad(sum(z), x);
   close(Rop(g, {x}, {v}), "Hv");
+  close(hessian_times_vector(sum(z), x, v), "Hv");
+  close(jacobian(z, x), "jacobian");
   close(stack({grad(z[0], x), grad(z[1], x)}), "jacobian");
+  close(hessian(sum(z), x), "hessian_of_sum");
   close(stack({grad(g[0], x), grad(g[1], x), grad(g[2], x)}), "hessian_of_sum");
 }
 

@@ -1,0 +1,195 @@
+#include "ops/for_rows.h"
+
+#include <algorithm>
+#include <mutex>
+#include <unordered_set>
+
+#include "core/function.h"
+#include "core/op.h"
+#include "core/walk.h"
+#include "ops/elemwise.h"
+#include "ops/grad.h"
+#include "ops/index.h"
+#include "ops/shape.h"
+
+namespace damo {
+namespace {
+
+/// A graph of its own: rows y over a number i and inputs x. Compiled when it is first run.
+struct RowGraph {
+  Var i;
+  Vars x, y;
+  mutable std::mutex running;
+  mutable Function compiled;
+  mutable std::vector<Tensor> values;  ///< of i and x, in this call
+
+  void compile_once() const {
+    if (compiled.is_set()) return;
+    FunctionArgs args;
+    args.inputs.emplace_back(i);
+    for (std::size_t k = 0; k < x.size(); ++k) {
+      args.inputs.emplace_back(x[k]);
+      args.inputs.back().name = fmt::format("x{}", k);  // what they stand for may have one name
+    }
+    args.outputs = y;
+    args.name = "rows";
+    args.on_unused_input = OnUnusedInput::ignore;
+    compiled = compile(args, default_rewrites(), Where{});
+  }
+};
+
+/// The views' arrays outlive the tensors.
+Tensor borrowed(const View& v) {
+  static const auto nobody = std::make_shared<int>(0);
+  return Tensor::over(v, nobody);
+}
+
+void add_to(const View& y, const Tensor& x) {
+  const auto run = [&]<class T>(T) {
+    T* const to = y.ptr<T>();
+    const T* const from = static_cast<const T*>(x.data());
+    for (std::int64_t k = 0; k < x.size(); ++k) to[k] += from[k];
+  };
+  if (y.dtype == DType::float32)
+    run(float{});
+  else
+    run(double{});
+}
+
+Vars loop(const Var& i, const Var& n, const Vars& rows, const Vars& like, bool adds);
+
+/// y = row(0), row(1), ..., row(n - 1), one below the other, or their sum; for several rows at once. Inputs:
+/// n, for each row something of its sizes, and what the rows are computed from.
+struct ForRows : OpOf<ForRows> {
+  std::shared_ptr<const RowGraph> graph;
+  bool adds;
+
+  ForRows(std::shared_ptr<const RowGraph> g, bool a) : graph(std::move(g)), adds(a) {}
+  bool operator==(const ForRows&) const = default;
+
+  std::size_t first_x() const { return 1 + graph->y.size(); }
+
+  std::string name() const override { return adds ? "sum_of_rows" : "rows"; }
+
+  Types infer(const Types& x) const override {
+    Types y(x.begin() + 1, x.begin() + static_cast<std::ptrdiff_t>(first_x()));
+    for (Type& t : y) {
+      if (adds) continue;
+      t.shape.insert(0, x[0].has_value ? x[0].value : -1);
+      t.stretch <<= 1;
+    }
+    return y;
+  }
+
+  Var size(const Vars& x, int output, int axis) const override {
+    const Var& like = x[static_cast<std::size_t>(output) + 1];
+    if (adds) return shape(like, axis);
+    return axis == 0 ? x[0] : shape(like, axis - 1);
+  }
+
+  // gx = sum_i d row(i)/dx gy_i
+  Vars L_op(const Vars& x, const Vars&, const Vars& gy) const override {
+    GradArgs args{.disconnected_inputs = Disconnected::ignore};
+    for (std::size_t k = 0; k < gy.size(); ++k)
+      args.known_grads.emplace_back(graph->y[k], adds ? gy[k] : gy[k][graph->i]);
+    Vars wrt, outside;
+    std::vector<std::size_t> places;
+    VarMap<Var> by;
+    for (std::size_t k = 0; k < graph->x.size(); ++k) {
+      const Var& inside = graph->x[k];
+      by.emplace(inside, x[first_x() + k]);
+      if (!inside.type().is_float()) continue;
+      wrt.push_back(inside);
+      outside.push_back(x[first_x() + k]);
+      places.push_back(first_x() + k);
+    }
+    const Vars g = loop(graph->i, x[0], substitute(grad(Var(), wrt, args), by), outside, true);
+    Vars gx(x.size());
+    for (std::size_t k = 0; k < places.size(); ++k) gx[places[k]] = g[k];
+    return gx;
+  }
+
+  bool needs_value(int input) const override { return input == 0; }
+  bool reads(int input) const override { return input == 0 || input >= static_cast<int>(first_x()); }
+
+  // All rows have the same shapes and the same matrices to invert: what fails, fails in row 0.
+  bool can_fail() const override { return true; }
+
+  void perform(const Views& x, const Views& y) const override {
+    const std::scoped_lock lock(graph->running);
+    graph->compile_once();
+    const std::int64_t n = *x[0].ptr<std::int64_t>();
+    const Tensor i = Tensor::zeros({}, DType::int64);
+    std::vector<Tensor>& values = graph->values;
+    values.assign(1, i);
+    for (int k = static_cast<int>(first_x()); k < x.size(); ++k) values.push_back(borrowed(x[k]));
+    for (std::int64_t& row = i.at<std::int64_t>(); row < n; ++row) {
+      const Values rows = graph->compiled.call(values.data(), values.size());
+      for (int k = 0; k < y.size(); ++k) place(rows[static_cast<std::size_t>(k)], row, y[k]);
+    }
+    if (adds && n == 0)
+      for (int k = 0; k < y.size(); ++k) copy_into(y[k], Tensor::zeros(y[k].shape, y[k].dtype).view());
+  }
+
+  void place(const Tensor& value, std::int64_t row, const View& y) const {
+    if (adds) return row == 0 ? copy_into(y, value.view()) : add_to(y, value);
+    View part = y;
+    part.shape.erase(0);
+    part.strides.erase(0);
+    part.data = advance(y.data, y.dtype, row * y.strides[0]);
+    copy_into(part, value.view());
+  }
+};
+
+/// An input that stands for v. Sizes are left open: what v is may change when a function is made.
+Var placeholder(const Var& v) {
+  Type t(v.dtype(), Sizes(v.ndim(), -1), v.type().stretch);
+  for (int axis = 0; axis < t.ndim(); ++axis)
+    if (t.stretches(axis)) t.shape[axis] = 1;
+  return variable(t, label(v));
+}
+
+Vars loop(const Var& i, const Var& n, const Vars& rows, const Vars& like, bool adds) {
+  auto graph = std::make_shared<RowGraph>();
+  graph->i = i;
+  Vars inputs{n}, wanted;
+  for (std::size_t k = 0; k < rows.size(); ++k) {
+    if (!rows[k].is_set()) continue;
+    wanted.push_back(rows[k]);
+    inputs.push_back(like[k]);
+  }
+  if (wanted.empty()) return rows;
+
+  // The graph is cut where something that depends on i meets something that does not.
+  std::unordered_set<const Node*> moving{i.node_ptr().get()};
+  VarMap<Var> inside;
+  const auto cut = [&](const Var& v) {
+    if (moving.contains(v.node_ptr().get()) || v.node().kind == Node::Kind::constant || inside.contains(v))
+      return;
+    graph->x.push_back(placeholder(v));
+    inside.emplace(v, graph->x.back());
+    inputs.push_back(v);
+  };
+  for (const NodePtr& node : toposort(wanted)) {
+    const auto moves = [&](const Var& v) { return moving.contains(v.node_ptr().get()); };
+    if (std::none_of(node->inputs.begin(), node->inputs.end(), moves)) continue;
+    moving.insert(node.get());
+    for (const Var& v : node->inputs) cut(v);
+  }
+  for (const Var& v : wanted) cut(v);
+  graph->y = substitute(wanted, inside);
+
+  const Vars found = apply_all(make_op(ForRows(std::move(graph), adds)), std::move(inputs));
+  Vars result = rows;
+  for (std::size_t k = 0, next = 0; k < rows.size(); ++k)
+    if (rows[k].is_set()) result[k] = found[next++];
+  return result;
+}
+
+}  // namespace
+
+Vars for_rows(const Var& i, const Var& n, const Vars& rows, const Vars& like) {
+  return loop(i, n, rows, like, false);
+}
+
+}  // namespace damo

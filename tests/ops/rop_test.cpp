@@ -1,0 +1,176 @@
+#include <doctest/doctest.h>
+
+#include "ops/ops.h"
+#include "tests/expect.h"
+#include "tests/support.h"
+
+using namespace damo;
+
+// Rop is two Lops: against Lop it would be vacuous, so every op's is compared with differences along a
+// direction, and so are second derivatives. float64.
+
+namespace {
+
+using test::Build;
+
+Tensor numbers(std::initializer_list<Nested> list) { return Tensor(list); }
+Var W() { return constant(test::random({4, 2}, float64, 3)); }
+Var X() { return constant(test::random({3, 4}, float64, 4, .3, 1.4)); }
+/// A regular matrix made of x.
+Var square(const Var& x) {
+  return dot(x, x.T()) + constant(Tensor{{3., 0., 0.}, {.5, 4., 0.}, {-.5, 1., 3.}}.astype(float64));
+}
+
+struct Row {
+  const char* name;
+  Build f;
+};
+
+const std::vector<Row>& table() {
+  static const std::vector<Row> rows = {
+      {"neg", [](const Vars& x) { return -x[0]; }},
+      {"exp", [](const Vars& x) { return exp(x[0]); }},
+      {"expm1", [](const Vars& x) { return expm1(x[0]); }},
+      {"log", [](const Vars& x) { return log(x[0]); }},
+      {"log1p", [](const Vars& x) { return log1p(x[0]); }},
+      {"sqrt", [](const Vars& x) { return sqrt(x[0]); }},
+      {"sqr", [](const Vars& x) { return sqr(x[0]); }},
+      {"inv", [](const Vars& x) { return inv(x[0]); }},
+      {"abs", [](const Vars& x) { return abs(x[0] - .7); }},
+      {"sgn", [](const Vars& x) { return sgn(x[0] - .7) * x[0]; }},
+      {"sin", [](const Vars& x) { return sin(x[0]); }},
+      {"cos", [](const Vars& x) { return cos(x[0]); }},
+      {"tanh", [](const Vars& x) { return tanh(x[0]); }},
+      {"sigmoid", [](const Vars& x) { return sigmoid(x[0]); }},
+      {"softplus", [](const Vars& x) { return softplus(x[0]); }},
+      {"cast", [](const Vars& x) { return cast(x[0], float64) * 2; }},
+      {"add, sub", [](const Vars& x) { return x[0] + X() - x[0].T()[0][0]; }},
+      {"mul", [](const Vars& x) { return x[0] * X() * x[0]; }},
+      {"true_div", [](const Vars& x) { return X() / x[0] + x[0] / X(); }},
+      {"int_div, mod", [](const Vars& x) { return x[0] % .45 + int_div(x[0], .45) * x[0]; }},
+      {"pow of x", [](const Vars& x) { return pow(x[0], 2.5); }},
+      {"pow to x", [](const Vars& x) { return pow(X(), x[0]); }},
+      {"pow", [](const Vars& x) { return pow(x[0], x[0]); }},
+      {"maximum", [](const Vars& x) { return maximum(x[0], X()) * x[0]; }},
+      {"minimum", [](const Vars& x) { return minimum(x[0], X()) * x[0]; }},
+      {"switch", [](const Vars& x) { return switch_(gt(x[0], X()), sqr(x[0]), exp(x[0])); }},
+      {"clip", [](const Vars& x) { return clip(sqr(x[0]), .3, 1.2); }},
+      {"broadcast", [](const Vars& x) { return x[0] / sum(x[0], {.axis = 1, .keepdims = true}) * x[0][0]; }},
+      {"sum", [](const Vars& x) { return sum(sqr(x[0]), {.axis = 1}); }},
+      {"sum of all", [](const Vars& x) { return sum(exp(x[0])); }},
+      {"mean", [](const Vars& x) { return mean(sqr(x[0]), {.axis = 0, .keepdims = true}); }},
+      {"var", [](const Vars& x) { return var(x[0], {.axis = 1}); }},
+      {"prod", [](const Vars& x) { return prod(x[0], {.axis = 0}); }},
+      {"max", [](const Vars& x) { return max(sqr(x[0]), {.axis = 0}); }},
+      {"min", [](const Vars& x) { return min(sqr(x[0]), {.axis = 1}); }},
+      {"dot", [](const Vars& x) { return dot(x[0], W()); }},
+      {"dot with itself", [](const Vars& x) { return dot(x[0].T(), x[0]); }},
+      {"dot with vectors", [](const Vars& x) { return dot(dot(x[0][1], x[0].T()), x[0]); }},
+      {"dot of vectors", [](const Vars& x) { return dot(x[0][1], x[0][2]); }},
+      {"outer", [](const Vars& x) { return outer(x[0][0], x[0][1]); }},
+      {"a layer", [](const Vars& x) { return tanh(dot(x[0], W()) + 1); }},
+      {"softmax", [](const Vars& x) { return softmax(x[0]); }},
+      {"log_softmax", [](const Vars& x) { return log_softmax(x[0]); }},
+      {"binary_crossentropy", [](const Vars& x) { return binary_crossentropy(sigmoid(x[0]), x[0] / 2); }},
+      {"categorical_crossentropy",
+       [](const Vars& x) {
+         return categorical_crossentropy(softmax(x[0]), constant(numbers({1, 0, 3})));
+       }},
+      {"dimshuffle",
+       [](const Vars& x) {
+         return sqr(x[0]).dimshuffle({1, 'x', 0});
+       }},
+      {"reshape",
+       [](const Vars& x) {
+         return sin(x[0].T().reshape({2, -1}));
+       }},
+      {"flatten", [](const Vars& x) { return exp(x[0].flatten()); }},
+      {"alloc",
+       [](const Vars& x) {
+         return sqr(alloc(x[0][0], {2, 4}));
+       }},
+      {"join",
+       [](const Vars& x) {
+         return join(0, {sqr(x[0]), exp(x[0])});
+       }},
+      {"stack",
+       [](const Vars& x) {
+         return stack({sqr(x[0][0]), exp(x[0][1])});
+       }},
+      {"index",
+       [](const Vars& x) {
+         return exp(x[0][{slice(none, none, -1), slice(1, none)}]);
+       }},
+      {"picked",
+       [](const Vars& x) {
+         return sqr(x[0][constant(numbers({2, 0, 2}))]);
+       }},
+      {"picked pairs",
+       [](const Vars& x) {
+         return sqr(x[0][{constant(numbers({2, 0, 2})), constant(numbers({1, 1, 1}))}]);
+       }},
+      {"set_subtensor", [](const Vars& x) { return set_subtensor(x[0][0], sqr(x[0][1])); }},
+      {"inc_subtensor", [](const Vars& x) { return inc_subtensor(sqr(x[0])[slice(0, 2)], exp(x[0][1])); }},
+      {"inc_subtensor, picked",
+       [](const Vars& x) {
+         return inc_subtensor(sqr(x[0])[constant(numbers({1, 1}))], exp(x[0][slice(0, 2)]));
+       }},
+      {"matrix_inverse", [](const Vars& x) { return matrix_inverse(square(x[0])); }},
+      {"pinv", [](const Vars& x) { return pinv(x[0]); }},
+      {"det", [](const Vars& x) { return det(square(x[0]) / 4); }},
+      {"slogdet", [](const Vars& x) { return slogdet(square(x[0])).log_abs; }},
+      {"cholesky", [](const Vars& x) { return cholesky(square(x[0])); }},
+      {"upper cholesky", [](const Vars& x) { return cholesky(square(x[0]), {.lower = false}); }},
+      {"solve", [](const Vars& x) { return solve(square(x[0]), x[0]); }},
+      {"solve for a vector", [](const Vars& x) { return solve(square(x[0]), x[0].T()[0]); }},
+      {"solve_triangular",
+       [](const Vars& x) { return solve_triangular(square(x[0]), x[0], {.lower = true}); }},
+      {"eigenvalues", [](const Vars& x) { return eigh(square(x[0])).w; }},
+      {"eigenvectors", [](const Vars& x) { return sqr(eigh(square(x[0])).v); }},
+      {"kron",
+       [](const Vars& x) {
+         return kron(x[0], x[0][{slice(0, 2), slice(1, 3)}]);
+       }},
+      {"jacobian", [](const Vars& x) { return jacobian(tanh(dot(x[0][0], W())), x[0]); }},
+      {"grad_scale", [](const Vars& x) { return sqr(grad_scale(x[0], 1)); }},
+  };
+  return rows;
+}
+
+/// J v by differences: (f(x + h v) - f(x - h v)) / 2h.
+Tensor directional(const Build& f, const Tensor& x, const Tensor& v) {
+  const Var p = dmatrix("p");
+  const Function value = function({.inputs = {p}, .outputs = f({p})});
+  constexpr double h = 1e-6;
+  std::vector<double> above = x.to_vector<double>(), below = above;
+  const std::vector<double> along = v.to_vector<double>();
+  for (std::size_t i = 0; i < along.size(); ++i) {
+    above[i] += h * along[i];
+    below[i] -= h * along[i];
+  }
+  const Tensor up = value(Tensor(above, x.shape())), down = value(Tensor(below, x.shape()));
+  std::vector<double> slope = up.to_vector<double>();
+  const std::vector<double> d = down.to_vector<double>();
+  for (std::size_t i = 0; i < slope.size(); ++i) slope[i] = (slope[i] - d[i]) / (2 * h);
+  return Tensor(slope, up.shape());
+}
+
+void check_rop(const Build& f, const std::string& name) {
+  const Tensor x = test::random({3, 4}, float64, 1, .2, 1.5), v = test::random({3, 4}, float64, 2);
+  const Var p = dmatrix("p"), d = dmatrix("d");
+  const Tensor got = test::evaluate(Rop(f({p}), {p}, {d}), {p, d}, {x, v});
+  // Differences with h = 1e-6: h^2 of truncation, 1e-16 / h of rounding
+  test::check_close(got, directional(f, x, v), 1e-7, 1e-8, "Rop of " + name);
+}
+
+}  // namespace
+
+TEST_CASE("Rop of every op against differences along a direction") {
+  for (const Row& row : table()) check_rop(row.f, row.name);
+}
+
+TEST_CASE("second derivatives of every op against differences along a direction") {
+  for (const Row& row : table())
+    check_rop([&](const Vars& x) { return grad(sum(sin(row.f(x))), x[0]); },
+              "the gradient of " + std::string(row.name));
+}
