@@ -128,6 +128,25 @@ const std::map<std::string, test::Build>& cases() {
        [](const Vars& x) {
          return alloc(x[0][0], {2, 3});
        }},
+      // images
+      {"conv2d_valid", [](const Vars& x) { return conv2d(x[0], x[1]); }},
+      {"conv2d_full", [](const Vars& x) { return conv2d(x[0], x[1], {.border_mode = Border::full}); }},
+      {"conv2d_half", [](const Vars& x) { return conv2d(x[0], x[1], {.border_mode = Border::half}); }},
+      {"conv2d_stride2", [](const Vars& x) { return conv2d(x[0], x[1], {.subsample = 2}); }},
+      {"conv2d_noflip", [](const Vars& x) { return conv2d(x[0], x[1], {.filter_flip = false}); }},
+      {"maxpool2_ignore", [](const Vars& x) { return pool_2d(x[0], 2, {.ignore_border = true}); }},
+      {"maxpool2_noignore_5",
+       [](const Vars& x) {
+         return pool_2d(x[0][{slice(none, none), slice(none, none), slice(none, 5), slice(none, 5)}], 2);
+       }},
+      {"avgpool2",
+       [](const Vars& x) {
+         return pool_2d(x[0], 2, {.ignore_border = true, .mode = PoolMode::average_inc_pad});
+       }},
+      {"sumpool3s1",
+       [](const Vars& x) {
+         return pool_2d(x[0], 3, {.ignore_border = true, .stride = 1, .mode = PoolMode::sum});
+       }},
   };
   return all;
 }
@@ -193,15 +212,6 @@ const std::set<std::string>& missing() {
                                               "det",
                                               "cholesky",
                                               "solve",
-                                              "conv2d_valid",
-                                              "conv2d_full",
-                                              "conv2d_half",
-                                              "conv2d_stride2",
-                                              "conv2d_noflip",
-                                              "avgpool2",
-                                              "sumpool3s1",
-                                              "maxpool2_ignore",
-                                              "maxpool2_noignore_5",
                                               "ultra_fast_sigmoid"};
   return names;
 }
