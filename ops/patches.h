@@ -8,7 +8,7 @@
 /// Between images and the matrix of their patches, block by block (im2col and col2im).
 namespace damo {
 
-/// Rows [begin, end) of ConvGeometry::all_rows(): those of whole images, or of a part of one.
+/// Rows [begin, end) of ConvGeometry::all_rows(): of several images, or of a part of one.
 struct OutputRows {
   std::int64_t begin, end;
 };

@@ -17,7 +17,7 @@ enum class PoolMode {
 struct PoolArgs {
   bool ignore_border = false;           ///< leave out windows that stick out, else cut them off
   std::optional<RowsCols> stride = {};  ///< from one window to the next; if empty, the window's size
-  RowsCols pad = 0;                     ///< on each side, of the size 0 and of no effect on a maximum
+  RowsCols pad = 0;                     ///< zeros on each side, which no maximum and no average_exc_pad sees
   PoolMode mode = PoolMode::max;
 };
 

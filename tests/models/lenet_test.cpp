@@ -92,6 +92,29 @@ TEST_CASE("LeNet learns which quarter of an image is bright") {
   CHECK(functions.test_score().size() == 2);
 }
 
+TEST_CASE("a step of LeNet has the same cost in the modes that find mistakes") {
+  const FloatXScope scope(float64);
+  const Tensor images = random({4, 28 * 28}, float64, 1, 0, 1);
+  const Tensor labels = Tensor{3, 1, 0, 9}.astype(int32);
+  const auto costs = [&](Mode mode) {
+    RandomState rng(1);
+    const Var x = matrix("x"), y = ivector("y");
+    const LeNet net({.rng = rng, .input = x, .batch_size = 4, .nkerns = {2, 3}});
+    const Var cost = net.negative_log_likelihood(y);
+    const Function train =
+        function({.inputs = {x, y}, .outputs = cost, .updates = sgd(cost, net.params, 0.1), .mode = mode});
+    std::vector<double> c;
+    for (int i = 0; i < 3; ++i) c.push_back(train(images, labels));
+    return c;
+  };
+  const std::vector<double> expected = costs(Mode::FAST_RUN);
+  for (const Mode mode : {Mode::FAST_COMPILE, Mode::DebugMode, Mode::NanGuardMode}) {
+    const std::vector<double> got = costs(mode);
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      CHECK(got[i] == doctest::Approx(expected[i]).epsilon(1e-12));
+  }
+}
+
 TEST_CASE("the layer's own errors") {
   RandomState rng(1);
   const auto message = [&](LeNetConvPoolLayer::Args args) {
