@@ -97,6 +97,7 @@ void fit(const TrainingFunctions& functions, const FitArgs& args, FitState& stat
       ++epoch;
       begin_task(0);
     }
+    args.on_iter((epoch - 1) * args.n_train_batches + minibatch);
     const double cost = functions.train(minibatch).item();
     session.terminal.step(cost);
     if (session.log.minibatches())

@@ -51,7 +51,8 @@ struct FitArgs {
   std::string phase = {};  ///< what the log calls it
   std::int64_t n_epochs = 0;
   std::int64_t n_train_batches = 0;
-  std::int64_t patience = 0;              ///< minibatches to look at, whatever happens
+  std::int64_t patience = 0;  ///< minibatches to look at, whatever happens
+  std::function<void(std::int64_t iter)> on_iter = [](std::int64_t) {};  ///< called before each minibatch
   std::function<void()> on_best = [] {};  ///< called when the validation error is the lowest so far
 };
 

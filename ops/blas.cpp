@@ -267,11 +267,15 @@ void on_panels(T alpha, const Operand<T>& a, const Operand<T>& b, int m, int n, 
   });
 }
 
+/// Our own threads share the work: BLAS's would spin on our cores.
+void use_one_thread() {
+  static const bool done = (openblas_set_num_threads(1), true);
+  (void)done;
+}
+
 template <class T>
 void product(T alpha, const View& a, const View& b, T beta, const View& c) {
-  // Our own threads share the work: BLAS's would spin on our cores.
-  static const bool one_thread = (openblas_set_num_threads(1), true);
-  (void)one_thread;
+  use_one_thread();
   const auto m = static_cast<int>(a.shape[0]), k = static_cast<int>(a.shape[1]),
              n = static_cast<int>(b.shape[1]);
   T* const y = c.ptr<T>();
@@ -319,5 +323,18 @@ void gemm(double alpha, const View& a, const View& b, double beta, const View& c
   else
     product<double>(alpha, a, b, beta, c);
 }
+
+template <class T>
+void gemm_alone(const ProductSizes& sizes, const Panel<T>& a, const Panel<T>& b, T beta, T* c,
+                std::int64_t ldc) {
+  use_one_thread();
+  gemm_(a.transposed ? CblasTrans : CblasNoTrans, b.transposed ? CblasTrans : CblasNoTrans,
+        static_cast<int>(sizes.m), static_cast<int>(sizes.n), static_cast<int>(sizes.k), T(1), a.data,
+        static_cast<int>(a.ld), b.data, static_cast<int>(b.ld), beta, c, static_cast<int>(ldc));
+}
+template void gemm_alone<float>(const ProductSizes&, const Panel<float>&, const Panel<float>&, float, float*,
+                                std::int64_t);
+template void gemm_alone<double>(const ProductSizes&, const Panel<double>&, const Panel<double>&, double,
+                                 double*, std::int64_t);
 
 }  // namespace damo

@@ -151,6 +151,25 @@ def mlp_step(X, Y, batch):
     return step
 
 
+def lenet_step(X, Y, batch):
+    rng = np.random.RandomState(23455)
+
+    def uniform(shape, bound):
+        return torch.from_numpy(rng.uniform(-bound, bound, shape).astype('float32')).requires_grad_()
+    K0, a0 = uniform((20, 1, 5, 5), .2), zeros(20)
+    K1, a1 = uniform((50, 20, 5, 5), .07), zeros(50)
+    W, b, V, c = weights(rng, 800, 500, 1), zeros(500), zeros(500, 10), zeros(10)
+
+    def step(k):
+        x = X[k * batch:(k + 1) * batch].view(batch, 1, 28, 28)
+        h = torch.tanh(F.max_pool2d(F.conv2d(x, K0), 2) + a0.view(1, -1, 1, 1))
+        h = torch.tanh(F.max_pool2d(F.conv2d(h, K1), 2) + a1.view(1, -1, 1, 1))
+        h = torch.tanh(torch.addmm(b, h.flatten(1), W))
+        cost = F.cross_entropy(torch.addmm(c, h, V), Y[k * batch:(k + 1) * batch])
+        return descend(cost, (V, c, W, b, K1, a1, K0, a0), .1)
+    return step
+
+
 def twenty_operations(x, y):
     t = torch.tanh((x + y) * x) - y
     t = torch.log(torch.exp(t) + 1.)
@@ -172,6 +191,7 @@ def run(args):
             bench(name, step, batch)
     bench('logistic_b600', logistic_step(X, Y, 600), 600)
     bench('mlp_b20', mlp_step(X, Y, 20), 20)
+    bench('lenet_b500', lenet_step(X, Y, 500), 500)
     for variant in ('untied', 'tanh_squared', 'l2'):
         for batch in (1, 20):
             bench('da_%s_b%d' % (variant, batch), autoencoder_step(X, variant, batch), batch)

@@ -9,8 +9,10 @@
 #include "core/mnist.h"
 #include "core/random_state.h"
 #include "core/synthetic.h"
+#include "models/lenet.h"
 #include "models/mlp.h"
 #include "models/sizes.h"
+#include "ops/patches.h"
 
 namespace damo::bench {
 
@@ -169,6 +171,83 @@ Step mlp(World& world, int batch) {
           .limit = products(network_products(batch, {784, 500, 10}))};
 }
 
+/// Layer l of the LeNet of the tutorial's program.
+ConvGeometry lenet_geometry(int l, int batch) {
+  if (l == 0)
+    return {.batch = batch,
+            .channels = 1,
+            .rows = 28,
+            .cols = 28,
+            .n_filters = 20,
+            .filter_rows = 5,
+            .filter_cols = 5,
+            .out_rows = 24,
+            .out_cols = 24};
+  return {.batch = batch,
+          .channels = 20,
+          .rows = 12,
+          .cols = 12,
+          .n_filters = 50,
+          .filter_rows = 5,
+          .filter_cols = 5,
+          .out_rows = 8,
+          .out_cols = 8};
+}
+
+// The products of its step: those of a convolution over so many images at a time.
+std::vector<Product> lenet_products(int batch) {
+  std::vector<Product> list;
+  for (const auto& [l, images] : {std::pair{0, 1}, {1, 4}}) {
+    const ConvGeometry g = lenet_geometry(l, batch);
+    const auto f = static_cast<int>(g.n_filters), k = static_cast<int>(g.patch_size()),
+               n = static_cast<int>(g.out_size()) * images;
+    list.push_back({.m = f, .n = n, .k = k, .times = batch / images});
+    list.push_back({.m = f, .n = k, .k = n, .w_transposed = true, .times = batch / images});
+    if (l > 0) list.push_back({.m = k, .n = n, .k = f, .x_transposed = true, .times = batch / images});
+  }
+  for (const Product& p : network_products(batch, {800, 500, 10})) list.push_back(p);
+  list.push_back(backward(batch, 800, 500));
+  return list;
+}
+
+Step lenet(World& world, int batch) {
+  const Var x = matrix("x"), y = ivector("y");
+  RandomState rng(23455);
+  const LeNet model({.rng = rng, .input = x, .batch_size = batch});
+  const auto functions = training_functions(
+      {x, y, model.negative_log_likelihood(y), model.errors(y), model.params}, world.datasets(), batch, .1);
+  return {.call = [f = functions.train](std::int64_t index) -> double { return f(index); },
+          .n_batches = world.x().shape(0) / batch,
+          .params = model.params,
+          .limit_name = in_blas,
+          .limit = products(lenet_products(batch))};
+}
+
+// What its step copies: images to patches in both layers, forwards and for the filters' gradients, and the
+// gradients of patches to those of the second layer's images.
+Step lenet_patches(int batch) {
+  const ConvGeometry layers[] = {lenet_geometry(0, batch), lenet_geometry(1, batch)};
+  const Tensor images[] = {Tensor::zeros({batch, 1, 28, 28}, float32),
+                           Tensor::zeros({batch, 20, 12, 12}, float32)};
+  return {.call = [=](std::int64_t) {
+    parallel(threads(), [&](Part part) {
+      thread_local Patches<float> patches;
+      const auto blocks = [&](const ConvGeometry& g, const auto& f) {
+        patches.begin(g);
+        const auto [begin, end] = part.range(g.all_rows(), g.out_rows);
+        for_blocks<float>(g, begin, end, f);
+      };
+      for (const int l : {0, 1, 0, 1})
+        blocks(layers[l], [&](OutputRows rows) { patches.unfold(images[l].view(), rows); });
+      blocks(layers[1], [&](OutputRows rows) {
+        patches.columns(rows);
+        patches.fold(rows, images[1].view());
+      });
+    });
+    return 0.;
+  }};
+}
+
 enum class Variant { untied, tanh_squared, l2 };
 
 // A denoising autoencoder of 1000 units that is not the tutorial's.
@@ -249,6 +328,8 @@ std::vector<Case> all_cases() {
   }
   list.push_back({"logistic_b600", [](World& world) { return logistic(world, 600); }});
   list.push_back({"mlp_b20", [](World& world) { return mlp(world, 20); }});
+  list.push_back({"lenet_b500", [](World& world) { return lenet(world, 500); }});
+  list.push_back({"lenet_b500_im2col", [](World&) { return lenet_patches(500); }});
   for (const auto& [name, variant] : {std::pair{"da_untied", Variant::untied},
                                       {"da_tanh_squared", Variant::tanh_squared},
                                       {"da_l2", Variant::l2}})

@@ -329,6 +329,7 @@ class ProductsLimit : public Limit {
       x_.push_back(rng.uniform(-.1, .1, {p.m, p.k}, DType::float32));
       w_.push_back(rng.uniform(-.1, .1, {p.k, p.n}, DType::float32));
       params.push_back(Tensor::zeros({p.m, p.n}, DType::float32));
+      own_.push_back(Tensor::zeros({p.times > 1 ? n - 1 : 0, p.m, p.n}, DType::float32));
     }
   }
 
@@ -337,30 +338,44 @@ class ProductsLimit : public Limit {
   void step(int t, std::int64_t) override {
     for (std::size_t i = 0; i < products_.size(); ++i) {
       const Product& p = products_[i];
-      const bool by_rows = p.update || p.m > p.n;
-      const auto [begin, end] = share(by_rows ? p.m : p.n, t, threads);
-      const int size = static_cast<int>(end - begin);
-      const int ldx = p.x_transposed ? p.m : p.k, ldw = p.w_transposed ? p.k : p.n;
-      const float *x = vector_of(x_[i]), *w = vector_of(w_[i]);
-      float* y = vector_of(params[i]);
-      if (by_rows) {
-        x += p.x_transposed ? begin : begin * ldx;
-        y += begin * p.n;
+      if (p.times > 1) {
+        float* const y = t == 0 ? vector_of(params[i]) : vector_of(own_[i]) + (t - 1) * p.m * p.n;
+        for (int k = p.times * t / threads; k < p.times * (t + 1) / threads; ++k)
+          multiply(p, p.m, p.n, vector_of(x_[i]), vector_of(w_[i]), y);
       } else {
-        w += p.w_transposed ? begin * ldw : begin;
-        y += begin;
+        multiply_panel(i, t);
       }
-      if (size > 0)
-        cblas_sgemm(CblasRowMajor, p.x_transposed ? CblasTrans : CblasNoTrans,
-                    p.w_transposed ? CblasTrans : CblasNoTrans, by_rows ? size : p.m, by_rows ? p.n : size,
-                    p.k, p.update ? -.01f : 1.f, x, ldx, w, ldw, p.update ? 1.f : 0.f, y, p.n);
       barrier.wait();
     }
   }
 
  private:
+  static int ldx(const Product& p) { return p.x_transposed ? p.m : p.k; }
+  static int ldw(const Product& p) { return p.w_transposed ? p.k : p.n; }
+
+  // The product, or a panel of m rows and n columns of it.
+  static void multiply(const Product& p, int m, int n, const float* x, const float* w, float* y) {
+    cblas_sgemm(CblasRowMajor, p.x_transposed ? CblasTrans : CblasNoTrans,
+                p.w_transposed ? CblasTrans : CblasNoTrans, m, n, p.k, p.update ? -.01f : 1.f, x, ldx(p), w,
+                ldw(p), p.update ? 1.f : 0.f, y, p.n);
+  }
+
+  void multiply_panel(std::size_t i, int t) {
+    const Product& p = products_[i];
+    const bool by_rows = p.update || p.m > p.n;
+    const auto [begin, end] = share(by_rows ? p.m : p.n, t, threads);
+    const int size = static_cast<int>(end - begin);
+    if (size == 0) return;
+    const float *x = vector_of(x_[i]), *w = vector_of(w_[i]);
+    float* const y = vector_of(params[i]);
+    if (by_rows)
+      multiply(p, size, p.n, x + (p.x_transposed ? begin : begin * ldx(p)), w, y + begin * p.n);
+    else
+      multiply(p, p.m, size, x, w + (p.w_transposed ? begin * ldw(p) : begin), y + begin);
+  }
+
   std::vector<Product> products_;
-  std::vector<Tensor> x_, w_;
+  std::vector<Tensor> x_, w_, own_;
 };
 
 }  // namespace

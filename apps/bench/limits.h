@@ -65,11 +65,13 @@ struct Network {
 std::unique_ptr<Limit> network_limit(const Network& model, int threads);
 
 /// y = x w, or for an update y = y - 0.01 x w, each thread for its panel: rows of an update and of a tall
-/// result, else columns.
+/// result, else columns. A product that is done several times is shared by these, each thread with a y of its
+/// own.
 struct Product {
   int m = 0, n = 0, k = 0;
   bool x_transposed = false, w_transposed = false;
   bool update = false;
+  int times = 1;
 };
 
 /// Bare products in BLAS, on matrices of their own. Each makes its panels of y; all wait between two

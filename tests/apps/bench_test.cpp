@@ -22,8 +22,9 @@ TEST_CASE("bench lists its cases") {
   CHECK(o.status == 0);
   CHECK(o.err == "");
   const std::vector<std::string> names = lines_of(o.out);
-  for (const char* name : {"build_sda", "sda_pretrain1_b1", "sda_pretrain3_b20", "sda_finetune_b128",
-                           "logistic_b600", "mlp_b20", "call_a+b", "call_20op_grad", "da_untied_b1"})
+  for (const char* name :
+       {"build_sda", "sda_pretrain1_b1", "sda_pretrain3_b20", "sda_finetune_b128", "logistic_b600", "mlp_b20",
+        "lenet_b500", "lenet_b500_im2col", "call_a+b", "call_20op_grad", "da_untied_b1"})
     CHECK_MESSAGE(std::find(names.begin(), names.end(), name) != names.end(), name);
 }
 
@@ -64,12 +65,13 @@ TEST_CASE("bench prints a table") {
 
 TEST_CASE("the limits compute what the functions compute") {
   for (const char* threads : {"1", "2", "3"}) {
-    const Outcome o = run("bench", std::string("--check --dataset synthetic --threads ") + threads +
-                                       " sda_pretrain1_b1 sda_pretrain3_b1 sda_finetune_b1 da_untied_b1 "
-                                       "da_tanh_squared_b1 da_l2_b1 da_untied_b20 mlp_b20 logistic_b600");
+    const Outcome o =
+        run("bench", std::string("--check --dataset synthetic --threads ") + threads +
+                         " sda_pretrain1_b1 sda_pretrain3_b1 sda_finetune_b1 da_untied_b1 "
+                         "da_tanh_squared_b1 da_l2_b1 da_untied_b20 mlp_b20 logistic_b600 lenet_b500");
     CHECK(o.status == 0);
     CHECK(o.err == "");
-    CHECK(lines_of(o.out).size() == 9);
+    CHECK(lines_of(o.out).size() == 10);
   }
 }
 

@@ -105,6 +105,7 @@ const std::vector<Case>& cases() {
            few_digits},
       {"dA", "--training-epochs 3 --batch-size 10" + few_digits},
       {"mlp", "--n-epochs 5 --n-hidden 10 --batch-size 7" + few_digits},
+      {"convolutional_mlp", "--n-epochs 3 --nkerns 2,3 --batch-size 20" + few_digits},
       {"logistic_sgd", "--n-epochs 20 --batch-size 9 --floatX float64" + few_digits},
   };
   return all;

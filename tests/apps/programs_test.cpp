@@ -194,8 +194,31 @@ TEST_CASE("mlp and logistic_sgd train, dA draws its filters") {
   CHECK(log_lines(folder + "/da")[3]["corruption"] == 0.3);
 }
 
+TEST_CASE("convolutional_mlp prints the tutorial's lines, logs and saves") {
+  const std::string folder = temp_dir();
+  const Outcome o =
+      run("convolutional_mlp",
+          few_digits + "--n-epochs 11 --nkerns 2,3 --batch-size 20 --log log --save lenet.npz", folder);
+  CHECK(o.status == 0);
+  CHECK(o.err == "");
+  CHECK(has(o.out, {"... loading data\n... building the model\n... training\ntraining @ iter =  0\nepoch 1, "
+                    "minibatch 10/10, validation error ",
+                    " %\n     epoch 1, minibatch 10/10, test error of best model ",
+                    "training @ iter =  100\nepoch 11", "Optimization complete.\nBest validation score of ",
+                    " % obtained at iteration ", ", with test performance ",
+                    " %\nThe code for file convolutional_mlp.cpp ran for ", "m\n"}));
+  CHECK(log_lines(folder + "/log").size() == 11);
+  const NamedTensors saved = load_npz(folder + "/lenet.npz");
+  REQUIRE(saved.size() == 8);
+  CHECK(saved[0].first == "layer0.W");
+  CHECK(saved[0].second.shape() == Sizes{2, 1, 5, 5});
+  const Outcome bad = run("convolutional_mlp", "--nkerns 20");
+  CHECK(bad.status == 2);
+  CHECK(bad.err == "convolutional_mlp: --nkerns has 1 values, and there are two layers\n");
+}
+
 TEST_CASE("help ends well") {
-  for (const char* program : {"SdA", "dA", "mlp", "logistic_sgd"}) {
+  for (const char* program : {"SdA", "convolutional_mlp", "dA", "mlp", "logistic_sgd"}) {
     const Outcome o = run(program, "--help");
     CHECK(o.status == 0);
     CHECK(o.err == "");

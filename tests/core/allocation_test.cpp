@@ -116,3 +116,22 @@ TEST_CASE("a training step allocates nothing once it is warm") {
         }) == 0);
   CHECK(total > 0);
 }
+
+TEST_CASE("a step over images allocates nothing once it is warm") {
+  for (const DType dtype : {float32, float64}) {
+    const FloatXScope scope(dtype);
+    const Shared W = shared(test::random({4, 2, 3, 3}, dtype, 1), "W"),
+                 V = shared(test::random({3, 4, 3, 3}, dtype, 2), "V");
+    const Var x = tensor4("x");
+    const Var h = tanh(pool_2d(conv2d(x, W), 2, {.ignore_border = true}));
+    const Var cost =
+        mean(sqr(pool_2d(conv2d(h, V, {.border_mode = Border::half}), 2, {.mode = PoolMode::sum})));
+    const Vars g = grad(cost, {W, V});
+    const Function train = function({.inputs = {x}, .updates = {{W, W - 0.01 * g[0]}, {V, V - 0.01 * g[1]}}});
+    const Tensor images = test::random({40, 2, 14, 12}, dtype, 3);
+    for (int i = 0; i < 3; ++i) train.call(&images, 1);
+    CHECK(allocations_of([&] {
+            for (int i = 0; i < 3; ++i) train.call(&images, 1);
+          }) == 0);
+  }
+}

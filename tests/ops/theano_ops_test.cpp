@@ -132,6 +132,25 @@ const std::map<std::string, test::Build>& cases() {
       {"det", [](const Vars& x) { return det(x[0]); }},
       {"cholesky", [](const Vars& x) { return cholesky(x[0]); }},
       {"solve", [](const Vars& x) { return solve(x[0], x[1]); }},
+      // images
+      {"conv2d_valid", [](const Vars& x) { return conv2d(x[0], x[1]); }},
+      {"conv2d_full", [](const Vars& x) { return conv2d(x[0], x[1], {.border_mode = Border::full}); }},
+      {"conv2d_half", [](const Vars& x) { return conv2d(x[0], x[1], {.border_mode = Border::half}); }},
+      {"conv2d_stride2", [](const Vars& x) { return conv2d(x[0], x[1], {.subsample = 2}); }},
+      {"conv2d_noflip", [](const Vars& x) { return conv2d(x[0], x[1], {.filter_flip = false}); }},
+      {"maxpool2_ignore", [](const Vars& x) { return pool_2d(x[0], 2, {.ignore_border = true}); }},
+      {"maxpool2_noignore_5",
+       [](const Vars& x) {
+         return pool_2d(x[0][{slice(none, none), slice(none, none), slice(none, 5), slice(none, 5)}], 2);
+       }},
+      {"avgpool2",
+       [](const Vars& x) {
+         return pool_2d(x[0], 2, {.ignore_border = true, .mode = PoolMode::average_inc_pad});
+       }},
+      {"sumpool3s1",
+       [](const Vars& x) {
+         return pool_2d(x[0], 3, {.ignore_border = true, .stride = 1, .mode = PoolMode::sum});
+       }},
   };
   return all;
 }
@@ -154,55 +173,12 @@ test::Build reduction(const std::string& name) {
 
 /// What is left out on purpose: the ops that Damo does not have yet.
 const std::set<std::string>& missing() {
-  static const std::set<std::string> names = {"tan",
-                                              "sinh",
-                                              "cosh",
-                                              "arctan",
-                                              "arcsinh",
-                                              "ceil",
-                                              "floor",
-                                              "round",
-                                              "erf",
-                                              "log2",
-                                              "log10",
-                                              "gammaln",
-                                              "psi",
-                                              "gamma",
-                                              "arccosh",
-                                              "arcsin",
-                                              "arccos",
-                                              "arctanh",
-                                              "erfinv",
-                                              "erfcinv",
-                                              "erfc",
-                                              "relu_.1",
-                                              "elu",
-                                              "hard_sigmoid",
-                                              "selu",
-                                              "arctan2",
-                                              "cumsum",
-                                              "cumprod1",
-                                              "tensordot",
-                                              "batched_dot",
-                                              "tile",
-                                              "repeat",
-                                              "diag",
-                                              "tril",
-                                              "sort",
-                                              "argsort",
-                                              "roll",
-                                              "eye_mul",
-                                              "trace",
-                                              "conv2d_valid",
-                                              "conv2d_full",
-                                              "conv2d_half",
-                                              "conv2d_stride2",
-                                              "conv2d_noflip",
-                                              "avgpool2",
-                                              "sumpool3s1",
-                                              "maxpool2_ignore",
-                                              "maxpool2_noignore_5",
-                                              "ultra_fast_sigmoid"};
+  static const std::set<std::string> names = {
+      "tan",    "sinh",    "cosh",   "arctan",   "arcsinh",   "ceil",        "floor",   "round",
+      "erf",    "log2",    "log10",  "gammaln",  "psi",       "gamma",       "arccosh", "arcsin",
+      "arccos", "arctanh", "erfinv", "erfcinv",  "erfc",      "relu_.1",     "elu",     "hard_sigmoid",
+      "selu",   "arctan2", "cumsum", "cumprod1", "tensordot", "batched_dot", "tile",    "repeat",
+      "diag",   "tril",    "sort",   "argsort",  "roll",      "eye_mul",     "trace",   "ultra_fast_sigmoid"};
   return names;
 }
 
