@@ -28,6 +28,10 @@ ValueAndGrad value_and_grad(const Arg& cost, const Vars& wrt, const GradArgs& ar
 
 /// The product of v and the Jacobian of f: sum_k v_k df_k/dwrt.
 Vars Lop(const Var& f, const Vars& wrt, const Arg& v);
+/// The same of several f: the sum of all products. `disconnected_inputs` says what becomes of a variable that
+/// none of them depends on.
+Vars Lop(const Vars& f, const Vars& wrt, const Vars& v, Disconnected disconnected_inputs = Disconnected::zero,
+         Here at = {});
 /// The product of the Jacobian of f and v: sum_k df/dwrt_k v_k, by two Lops.
 Var Rop(const Var& f, const Vars& wrt, const Vars& v, Here at = {});
 
