@@ -39,6 +39,13 @@ std::string attribute(const Tensor& t, const std::string& name) {
   return to_string(Tensor(sum / static_cast<double>(v.size())));
 }
 
+/// x's type; its value is not known before the kernel has run.
+Types unknown_value(const Types& x) {
+  Type y = x[0];
+  y.has_value = false;
+  return {y};
+}
+
 /// y = x, which is printed.
 struct PrintOp : OpOf<PrintOp> {
   std::string message;
@@ -65,13 +72,6 @@ struct PrintOp : OpOf<PrintOp> {
     if (y[0].data != x[0].data) copy_into(y[0], x[0]);
   }
 };
-
-/// x's type; its value is not known before the kernel has run.
-Types unknown_value(const Types& x) {
-  Type y = x[0];
-  y.has_value = false;
-  return {y};
-}
 
 /// y = x, if no element of the other inputs is 0.
 struct AssertOp : OpOf<AssertOp> {
@@ -172,7 +172,7 @@ Var Assert::all(const Arg& x, const Args& conditions) const {
   const Scope here(x);
   Args args{x};
   args.insert(args.end(), conditions.begin(), conditions.end());
-  return apply(make_op(AssertOp(message_)), args);
+  return apply_all(make_op(AssertOp(message_)), args)[0];
 }
 
 Var specify_shape(const Arg& x, const Args& sizes) {

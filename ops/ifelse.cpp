@@ -41,11 +41,6 @@ struct IfElse : OpOf<IfElse> {
     return t;
   }
 
-  Var size(const Vars& x, int output, int axis) const override {
-    const auto i = static_cast<std::size_t>(output), m = static_cast<std::size_t>(n);
-    return ifelse(x[0], shape(x[1 + i], axis), shape(x[1 + m + i], axis));
-  }
-
   // Each branch receives the whole gradient, where it is taken.
   Vars L_op(const Vars& x, const Vars&, const Vars& gy) const override {
     Vars gx{zeros_like(x[0])};

@@ -25,7 +25,7 @@ TEST_CASE("a copy with other variables reads and updates those") {
                  c = shared(doubles({0., 0.}), "c");
     const Var x = dvector("x");
     const Function f = function({.inputs = {x},
-                                 .outputs = log(sigmoid(a)) * 0 + a + x,
+                                 .outputs = log(sigmoid(a / 10)) * 0 + a + x,
                                  .updates = {{a, a + x}, {c, c + a}},
                                  .name = "f",
                                  .mode = mode});

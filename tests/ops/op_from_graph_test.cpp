@@ -51,8 +51,8 @@ TEST_CASE("types and sizes are those of the arguments") {
         "  at HERE");
   CHECK(error_of([&] { product(a); }).starts_with("product: it takes 2 inputs, not 1\n"));
   // A row is as good as a matrix, and does not stretch inside.
-  const OpFromGraph add({x, y}, {x + y});
-  const Function f = function({.inputs = {x, y}, .outputs = add(x, addbroadcast(y, {0}))});
+  const OpFromGraph plus({x, y}, {x + y});
+  const Function f = function({.inputs = {x, y}, .outputs = plus(x, addbroadcast(y, {0}))});
   CHECK(error_of([&] {
           f(Tensor{{1.}, {2.}}, Tensor{{1.}});
         }).find("the sizes of axis 0 differ") != std::string::npos);
@@ -85,7 +85,7 @@ TEST_CASE("gradients: of the graph, twice, and given") {
   for (const DType dtype : {float32, float64}) {
     const std::vector<Tensor> points = {test::random({3}, dtype, 1), test::random({2, 3}, dtype, 2)};
     const test::Build build = [&](const Vars& v) {
-      const Vars y = square_and_sum(dtype).all({sin(v[0]), v[1]});
+      const Vars y = square_and_sum(v[0].dtype()).all({sin(v[0]), v[1]});
       return y[0] * y[1] + sum(y[2]);
     };
     CHECK(error_of([&] { verify_grad(build, points); }) == "no error");
@@ -139,8 +139,6 @@ TEST_CASE("givens and substitute reach inside") {
   CHECK(numbers(a(doubles({0.5}), doubles({10.})))[0] == doctest::Approx(std::tanh(.5) * 10 + 1));
   const Function b = function({.inputs = {x, y}, .outputs = g(exp(x)) + x * 0, .givens = {{h, y}}});
   CHECK(numbers(b(doubles({0.5}), doubles({10.})))[0] == doctest::Approx(21));
-  CHECK(equal_computations(substitute({f(x)}, {{x, y}}), {f(y)}) ==
-        equal_computations(substitute({f(y)}, {{y, x}}), {f(x)}));
 }
 
 TEST_CASE("how it is printed") {
