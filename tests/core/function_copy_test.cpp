@@ -1,4 +1,8 @@
 #include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
 
 #include "core/branches.h"
 #include "core/function.h"
@@ -15,6 +19,24 @@ constexpr Mode all_modes[] = {Mode::FAST_RUN, Mode::FAST_COMPILE, Mode::NanGuard
 std::vector<double> numbers(const Tensor& t) { return t.to_vector<double>(); }
 
 Tensor doubles(std::initializer_list<Nested> list) { return Tensor(list).astype(float64); }
+
+/// What f writes to standard error.
+template <class F>
+std::string printed(F f) {
+  std::FILE* const file = std::tmpfile();
+  std::fflush(stderr);
+  const int before = dup(STDERR_FILENO);
+  dup2(fileno(file), STDERR_FILENO);
+  f();
+  std::fflush(stderr);
+  dup2(before, STDERR_FILENO);
+  close(before);
+  std::rewind(file);
+  std::string text;
+  for (int c = std::fgetc(file); c != EOF; c = std::fgetc(file)) text += static_cast<char>(c);
+  std::fclose(file);
+  return text;
+}
 
 }  // namespace
 
@@ -121,11 +143,18 @@ TEST_CASE("eval compiles and runs at once") {
 
 TEST_CASE("an input that is not used can be an error, a line on standard error, or nothing") {
   const Var x = dvector("x"), y = dvector("y");
-  for (const OnUnusedInput what : {OnUnusedInput::warn, OnUnusedInput::ignore}) {
+  int line = 0;
+  const auto run = [&](OnUnusedInput what) {
+    line = __LINE__ + 1;
     const Function f = function({.inputs = {x, y}, .outputs = x * 2, .name = "f", .on_unused_input = what});
     CHECK(numbers(f(doubles({1.}), doubles({2.}))) == std::vector<double>{2});
-  }
-  CHECK(error_of([&] { function({.inputs = {x, y}, .outputs = x * 2}); }) != "no error");
+  };
+  const std::string warning = printed([&] { run(OnUnusedInput::warn); });
+  CHECK(warning == "function \"f\": no output or update depends on input y\n  " + test::at(line) + "\n");
+  CHECK(printed([&] { run(OnUnusedInput::ignore); }) == "");
+  CHECK(error_of([&] {
+          run(OnUnusedInput::raise);
+        }).starts_with("function \"f\": no output or update depends on"));
 }
 
 TEST_CASE("the branch that two branches have in common") {

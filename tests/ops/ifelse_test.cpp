@@ -2,10 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 
 #include "core/op.h"
+#include "core/profile.h"
 #include "core/walk.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
@@ -281,6 +283,37 @@ TEST_CASE("a variable that is the condition, or holds it, and is updated") {
     }
     CHECK(numbers(w.get_value()) == std::vector<double>{1});
   }
+}
+
+TEST_CASE("a variable is updated where it lies, after its branch has read it") {
+  const Shared W = shared(doubles({1., 2.}), "W"), V = shared(doubles({10., 20.}), "V");
+  const Var c = iscalar("c"), x = dvector("x");
+  const Function f =
+      function({.inputs = {c, x}, .updates = {{W, ifelse(c, W - x, V)}, {V, V + ifelse(c, W, x)}}});
+  const void* const place = W.get_value({.borrow = true}).data();
+  f(1, doubles({1., 1.}));
+  CHECK(numbers(W.get_value()) == std::vector<double>{0, 1});
+  CHECK(numbers(V.get_value()) == std::vector<double>{11, 22});
+  f(0, doubles({1., 1.}));
+  CHECK(numbers(W.get_value()) == std::vector<double>{11, 22});
+  CHECK(numbers(V.get_value()) == std::vector<double>{12, 23});
+  CHECK(W.get_value({.borrow = true}).data() == place);
+}
+
+TEST_CASE("profiles count what has run; memory has no size where nothing has") {
+  const Var c = iscalar("c"), x = dmatrix("x");
+  const Function f = function({.inputs = {c, x},
+                               .outputs = ifelse(c, dot(x, x), dot(x, x.T()) + 1) * 2,
+                               .name = "f",
+                               .profile = true});
+  for (int i = 0; i < 3; ++i) f(0, Tensor::zeros({2, 3}, float64));
+  CHECK(f.memory().find("-") == std::string::npos);
+  f(1, Tensor::zeros({2, 2}, float64));
+  std::vector<std::int64_t> calls;
+  for (const Profile::Line& line : measured(f).steps)
+    if (line.op.ends_with("dot")) calls.push_back(line.calls);
+  std::sort(calls.begin(), calls.end());
+  CHECK(calls == std::vector<std::int64_t>{1, 3});
 }
 
 TEST_CASE("an error in a branch leaves the variables as they were") {
