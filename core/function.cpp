@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <ostream>
+#include <set>
 
+#include "core/body.h"
 #include "core/identity.h"
 #include "core/plan.h"
 #include "core/walk.h"
@@ -76,6 +78,11 @@ class Compiler {
     }
     program_->n_outputs = roots.size();
     for (const Update& u : args_.updates) add_update(u.variable, u.value);
+    put_givens(roots);
+    roots = expand(roots);
+  }
+
+  void put_givens(Vars& roots) {
     if (args_.givens.empty()) return;
     VarMap<Var> by;
     for (const Given& g : args_.givens) {
@@ -133,11 +140,14 @@ class Compiler {
       used.emplace(v, true);
     }
     if (args_.on_unused_input == OnUnusedInput::ignore) return;
-    for (const In& in : program_->inputs)
-      require(used.contains(in.variable),
-              "no output or update depends on input {}: leave it out, or say .on_unused_input = "
-              "OnUnusedInput::ignore",
-              label(in.variable));
+    for (const In& in : program_->inputs) {
+      if (used.contains(in.variable)) continue;
+      const std::string fact = fmt::format("function \"{}\": no output or update depends on input {}",
+                                           program_->name, label(in.variable));
+      check(args_.on_unused_input == OnUnusedInput::warn,
+            "{}: leave it out, or say .on_unused_input = OnUnusedInput::ignore{}", fact, place(at_));
+      std::fputs(fmt::format("{}{}\n", fact, place(at_)).c_str(), stderr);
+    }
   }
 
   void optimize() {
@@ -157,29 +167,34 @@ class Compiler {
     }
   }
 
-  /// The unrewritten graph, and both sides of each firing, as a program that updates nothing.
+  /// The unrewritten graph, and both sides of each firing.
   void add_reference(const Vars& written) {
-    Vars sides;
+    program_->reference = without_updates(written);
+    Vars sides, different;
     for (const Firing& f : program_->trace)
       for (const Var& v : {f.before, f.after}) sides.push_back(v);
     sides = merge(sides);
-    auto reference = std::make_shared<Program>();
-    reference->name = program_->name;
-    reference->where = program_->where;
-    reference->inputs = program_->inputs;
-    reference->outputs = written;
     for (std::size_t i = 0; i < program_->trace.size(); ++i) {
       const Firing& f = program_->trace[i];
       if (same(sides[2 * i], sides[2 * i + 1])) continue;
       program_->fired.push_back({f.rule, f.before, f.after, f.where, kind_of(f.rule)});
-      reference->outputs.push_back(sides[2 * i]);
-      reference->outputs.push_back(sides[2 * i + 1]);
+      different.push_back(sides[2 * i]);
+      different.push_back(sides[2 * i + 1]);
     }
-    reference->n_outputs = reference->outputs.size();
-    reference->mode = Mode::DebugMode;
-    reference->overwrites = false;
-    separate_roots(reference->outputs);
-    program_->reference = reference;
+    if (!different.empty()) program_->sides = without_updates(different);
+  }
+
+  std::shared_ptr<const Program> without_updates(const Vars& outputs) const {
+    const auto program = std::make_shared<Program>();
+    program->name = program_->name;
+    program->where = program_->where;
+    program->inputs = program_->inputs;
+    program->outputs = outputs;
+    program->n_outputs = outputs.size();
+    program->mode = Mode::DebugMode;
+    program->overwrites = false;
+    separate_roots(program->outputs);
+    return program;
   }
 
   Rule::Kind kind_of(const std::string& name) const {
@@ -282,9 +297,69 @@ Values Function::operator()(std::initializer_list<Keyword> args) const {
   return plan_->call(args);
 }
 
-Function Function::copy() const {
+namespace {
+
+VarMap<Var> checked_swaps(const Program& program, const CopyArgs& args) {
+  VarMap<bool> used;
+  for (const NodePtr& node : toposort(program.outputs)) used.emplace(Var(node), true);
+  for (const Shared& s : program.updated) used.emplace(s, true);
+  VarMap<Var> by;
+  for (const auto& [from, to] : args.swap) {
+    check(from.is_set() && to.is_set(), "copy of function \"{}\": an empty Shared was given to swap",
+          program.name);
+    check(used.contains(from), "copy of function \"{}\": it does not use {}", program.name, label(from));
+    check(from.type() == to.type() && from.node().cell->resizable == to.node().cell->resizable,
+          "copy of function \"{}\": {} cannot stand in the place of {}\n  {}   {}\n  {}   {}", program.name,
+          label(to), label(from), from.type(), label(from), to.type(), label(to));
+    check(by.emplace(from, to).second, "copy of function \"{}\": {} is swapped twice", program.name,
+          label(from));
+  }
+  return by;
+}
+
+void swap_variables(Program& program, const VarMap<Var>& by) {
+  if (by.empty()) return;
+  program.outputs = substitute(program.outputs, by);
+  std::set<const Node*> updated;
+  for (Shared& s : program.updated) {
+    if (const auto to = by.find(s); to != by.end()) s = Shared(to->second);
+    check(updated.insert(&s.node()).second, "copy of function \"{}\": {} would be updated twice",
+          program.name, label(s));
+  }
+  for (Program::Fired& f : program.fired) {
+    const Vars sides = substitute({f.before, f.after}, by);
+    f.before = sides[0];
+    f.after = sides[1];
+  }
+}
+
+/// The same for a program, or none, that this one is compared with; `keep` outputs of it.
+std::shared_ptr<const Program> swapped(const std::shared_ptr<const Program>& program, const VarMap<Var>& by,
+                                       std::size_t keep) {
+  if (program == nullptr) return nullptr;
+  const auto copy = std::make_shared<Program>(*program);
+  copy->outputs.resize(keep);
+  copy->n_outputs = keep;
+  swap_variables(*copy, by);
+  return copy;
+}
+
+}  // namespace
+
+Function Function::copy(const CopyArgs& args) const {
+  check(is_set(), "an empty Function has no copy");
+  const auto program = std::make_shared<Program>(plan_->program());
+  const VarMap<Var> by = checked_swaps(*program, args);
+  if (args.delete_updates) {
+    program->outputs.resize(program->n_outputs);
+    program->updated.clear();
+  }
+  swap_variables(*program, by);
+  program->reference = swapped(program->reference, by, program->outputs.size());
+  if (program->sides != nullptr) program->sides = swapped(program->sides, by, program->sides->outputs.size());
+  if (!args.name.empty()) program->name = args.name;
   Function f;
-  f.plan_ = std::make_shared<Plan>(plan_->share_program());
+  f.plan_ = std::make_shared<Plan>(program);
   return f;
 }
 

@@ -57,7 +57,8 @@ struct Given {
 };
 using Givens = std::vector<Given>;
 
-enum class OnUnusedInput { raise, ignore };
+/// `warn` writes a line to standard error.
+enum class OnUnusedInput { raise, warn, ignore };
 
 /// FAST_RUN applies every rewrite; FAST_COMPILE runs the graph as it was written. The others find mistakes,
 /// are slow, and leave every Shared as it was when they throw. NanGuardMode: FAST_RUN, where the first NaN,
@@ -133,6 +134,12 @@ struct Keyword {
   Tensor value;
 };
 
+struct CopyArgs {
+  std::vector<std::pair<Shared, Shared>> swap = {};  ///< a variable, and the one to stand in its place
+  bool delete_updates = false;                       ///< leave all variables, random states too, as they are
+  std::string name = {};                             ///< the same, if empty
+};
+
 class Plan;
 
 /// A compiled function. A handle: copies share the memory it runs in, `copy()` does not; one call at a time.
@@ -150,8 +157,11 @@ class Function {
   Values operator()(std::initializer_list<Keyword> args) const;
   Values call(const Tensor* values, std::size_t n) const;
 
-  /// A function with the same shared variables, and memory of its own: for another thread.
-  Function copy() const;
+  /// A function with the same shared variables, and memory of its own: for another thread. Nothing is
+  /// rewritten again. With `.swap`, other variables of the same type are read, and updated, instead. Throws
+  /// Error if the types differ, a variable is swapped twice, is not used by the function, or would be updated
+  /// twice.
+  Function copy(const CopyArgs& args = {}) const;
 
   bool is_set() const { return plan_ != nullptr; }
   const std::string& name() const;

@@ -5,6 +5,7 @@
 #include <string>
 #include <type_traits>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -74,6 +75,9 @@ class Var {
   /// integer vectors pick elements: `p[{arange(n), y}]`.
   Var operator[](const Index& index) const;
   Var operator[](std::initializer_list<Index> index) const;
+  /// The value, computed now, by a function made for it, where these Vars have these values. Random variables
+  /// are drawn. Throws Error as `function` and its call do.
+  Tensor eval(const std::vector<std::pair<Var, Tensor>>& values = {}, Here at = {}) const;
 
  private:
   NodePtr node_;

@@ -1,6 +1,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <typeinfo>
@@ -10,6 +11,8 @@
 
 /// For authors of ops.
 namespace damo {
+
+struct Body;
 
 /// The arrays a kernel reads or writes.
 class Views {
@@ -70,6 +73,12 @@ class Op {
   virtual bool can_fail() const { return false; }
   /// A node with an effect is never merged, dropped or doubled.
   virtual bool has_effect() const { return false; }
+  /// This input is needed only if input 0, an integer scalar, is not 0 (true), or is 0 (false); nothing: it
+  /// is needed anyway. What nobody else needs is computed only then, and `L_op` says the gradient for that
+  /// case.
+  virtual std::optional<bool> needed_if(int input) const;
+  /// The graph that it stands for: a function runs that in its place.
+  virtual const Body* body() const { return nullptr; }
   /// The input whose next value `output` is (random states), or -1.
   virtual int next_of(int output) const;
   /// Integer functions of integer scalars: bounds and lengths are computed by them before any kernel runs.

@@ -67,7 +67,12 @@ class Layout {
   std::int64_t end_ = 0;
 };
 
-std::int64_t bytes_of(const View& v) { return v.size() * size_of(v.dtype); }
+std::int64_t bytes_of(const View& v) {
+  // What lies in a branch that has never run has no size yet.
+  for (const std::int64_t n : v.shape)
+    if (n < 0) return 0;
+  return v.size() * size_of(v.dtype);
+}
 
 /// The lowest and the highest address of a view's elements.
 std::pair<std::uintptr_t, std::uintptr_t> extent(const View& v) {
@@ -221,12 +226,33 @@ void Plan::begin() {
     slot.has_value = true;
     slot.value = v;
   }
+  std::fill(taken_.begin(), taken_.end(), Taken::unknown);
+  taken_[0] = Taken::yes;
+}
+
+bool Plan::takes(int branch) const {
+  const auto at = [](int i) { return static_cast<std::size_t>(i); };
+  for (int b = branch; taken_[at(b)] == Taken::unknown; b = branches_[b].parent) path_.push_back(b);
+  for (; !path_.empty(); path_.pop_back()) {
+    const int b = path_.back();
+    const Branches::Branch& here = branches_[b];
+    bool taken = taken_[at(here.parent)] == Taken::yes;
+    if (taken) {
+      // A shared variable may have been written since the call began.
+      const Slot& c = slots_[at(here.condition)];
+      const bool is_early = c.kind == Slot::Kind::integer || c.kind == Slot::Kind::input ||
+                            c.kind == Slot::Kind::constant || c.kind == Slot::Kind::shared;
+      taken = ((is_early ? c.value : read_integer(c.view)) != 0) == here.side;
+    }
+    taken_[at(b)] = taken ? Taken::yes : Taken::no;
+  }
+  return taken_[at(branch)] == Taken::yes;
 }
 
 Values Plan::run() {
   begin();
   outputs_.assign(output_slots_.size(), Tensor());
-  sizes_changed_ = stale_ || segments_.size() > 1;
+  sizes_changed_ = stale_;
   std::optional<ReadZeros> read_zeros;
   if (program_->mode == Mode::NanGuardMode) read_zeros.emplace();
   if (!watches_.empty()) watch();
@@ -236,10 +262,15 @@ Values Plan::run() {
     // checked.
     if (&segment == &segments_.back()) check_updates();
     if (watches_.empty()) {
-      for (const Step& step : segment.steps) perform(step);
+      for (const Step& step : segment.steps)
+        if (runs(step.branch)) perform(step);
       continue;
     }
     for (const Step& step : segment.steps) {
+      if (!runs(step.branch)) {
+        for (const auto& w : watches_) w->skipped(*this, step);
+        continue;
+      }
       for (const auto& w : watches_) w->before(*this, step);
       perform(step);
       for (auto w = watches_.rbegin(); w != watches_.rend(); ++w) (*w)->after(*this, step);
@@ -284,7 +315,11 @@ void Plan::write_back() {
 }
 
 void Plan::resolve(Segment& segment) {
-  for (const SizeItem& item : segment.items) {
+  for (SizeItem& item : segment.items) {
+    if (!runs(item.branch)) {
+      item.missed = true;
+      continue;
+    }
     switch (item.kind) {
       case SizeItem::Kind::integer: {
         std::array<std::int64_t, 8> x{};
@@ -318,7 +353,7 @@ void Plan::resolve(Segment& segment) {
         break;
       }
       case SizeItem::Kind::infer: {
-        bool dirty = stale_;
+        bool dirty = stale_ || item.missed;
         for (std::size_t i = 0; i < item.x.size(); ++i) {
           const Slot& x = slots_[static_cast<std::size_t>(item.x[i])];
           dirty |= x.changed && (x.view.ndim() > 0 || item.node->op->needs_value(static_cast<int>(i)));
@@ -326,10 +361,10 @@ void Plan::resolve(Segment& segment) {
         for (const int i : item.y) slots_[static_cast<std::size_t>(i)].changed = false;
         if (!dirty) break;
         infer(item);
-        sizes_changed_ = true;
         break;
       }
     }
+    item.missed = false;
   }
   if (sizes_changed_) lay_out(segment);
   take_output_buffers(segment);
@@ -339,7 +374,8 @@ void Plan::resolve(Segment& segment) {
       Slot& y = slots_[static_cast<std::size_t>(i)];
       if (y.kind == Slot::Kind::overwrite) y.view.data = slots_[static_cast<std::size_t>(y.base)].view.data;
     }
-  for (const SizeItem& item : segment.moving) place_view(item);
+  for (const SizeItem& item : segment.moving)
+    if (runs(item.branch)) place_view(item);
 }
 
 void Plan::take_output_buffers(const Segment& segment) {
@@ -387,6 +423,7 @@ void Plan::infer(const SizeItem& item) {
       continue;
     }
     y.changed = stale_ || !(y.view.shape == t.shape);
+    sizes_changed_ |= y.changed;
     y.view.dtype = t.dtype;
     y.view.shape = t.shape;
     y.view.strides = row_major(t.shape);

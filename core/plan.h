@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/branches.h"
 #include "core/function.h"
 #include "core/op.h"
 
@@ -26,9 +27,10 @@ struct Program {
   bool registers_profile = false;  ///< for profiles()
   /// Whether a step may write over what dies with it, and the variables are updated in place.
   bool overwrites = true;
-  /// In DebugMode: the graph as it was written, whose outputs are those of this one, and then the two sides
-  /// of each rule that fired.
+  /// In DebugMode: the graph as it was written, whose outputs are those of this one.
   std::shared_ptr<const Program> reference = {};
+  /// In DebugMode: the two sides of each rule that fired.
+  std::shared_ptr<const Program> sides = {};
   struct Fired {
     std::string rule;
     Var before, after;
@@ -59,6 +61,7 @@ struct Slot {
   bool changed = true;       ///< its sizes, or its value as a size, differ from the last call's
   int base = -1;             ///< of a view or an overwrite: the slot it lies in
   int root = -1;             ///< the slot that owns the memory
+  int branch = 0;            ///< where it is needed
   std::int64_t offset = -1;  ///< in its segment's arena
 };
 
@@ -70,6 +73,7 @@ struct Step {
   std::vector<View*> xv, yv;   ///< their views
   std::vector<int> allocates;  ///< arena slots that begin to live here
   std::vector<int> releases;   ///< arena slots that nobody reads after this step
+  int branch = 0;              ///< where it runs
 };
 
 /// What is done before the kernels run: integers computed, shapes inferred, views placed.
@@ -79,6 +83,8 @@ struct SizeItem {
   NodePtr node;
   std::vector<int> x, y;
   std::vector<View*> xv;
+  int branch = 0;       ///< where it is done
+  bool missed = false;  ///< it was not done when it was met last
 };
 
 /// Steps whose sizes are known before the first of them runs.
@@ -113,6 +119,10 @@ class Plan {
   std::int64_t arena_bytes() const;
   /// The array of program().outputs[i] in this call.
   const View& root(std::size_t i) const;
+  /// Whether this call runs that branch, whose conditions have been computed.
+  bool runs(int branch) const { return branch == 0 || takes(branch); }
+  /// Whether this call computes what is in the slot, for a step that reads it.
+  bool has(int slot) const { return runs(slots_[static_cast<std::size_t>(slot)].branch); }
   const Profile* profile() const { return profile_.get(); }  ///< null if it is not measured
 
  private:
@@ -137,6 +147,7 @@ class Plan {
 
   Values run();
   void watch();
+  bool takes(int branch) const;
   void perform(const Step& step) const;
   void bind(BoundInput& input, const Tensor& value);
   void begin();
@@ -158,6 +169,10 @@ class Plan {
   std::vector<int> output_slots_;
   std::vector<std::vector<Tensor>> output_pools_;
   std::vector<Commit> commits_;
+  Branches branches_;  ///< the conditions are slots
+  enum class Taken : std::uint8_t { unknown, no, yes };
+  mutable std::vector<Taken> taken_;  ///< by branch, in this call
+  mutable std::vector<int> path_;
   std::vector<Tensor> outputs_;  ///< of the running call
   std::vector<std::unique_ptr<Watch>> watches_;
   std::shared_ptr<Profile> profile_;

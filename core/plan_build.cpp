@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <functional>
+#include <optional>
 
 #include "core/plan.h"
 #include "core/profile.h"
@@ -12,6 +13,10 @@ namespace damo {
 namespace {
 
 bool is_integer_scalar(const Type& t) { return t.ndim() == 0 && !t.is_float(); }
+
+bool are_known(const Type& t) {
+  return std::all_of(t.shape.begin(), t.shape.end(), [](std::int64_t n) { return n >= 0; });
+}
 
 }  // namespace
 
@@ -32,11 +37,11 @@ class PlanBuilder {
   }
 
  private:
-  static constexpr int forever = 1 << 30;
+  static constexpr int forever = 1 << 30, nowhere = Branches::nowhere;
 
-  /// What of a slot is needed.
+  /// In which branch of the program what of a slot is needed.
   struct Need {
-    bool data = false, size = false, value = false;
+    int data = nowhere, size = nowhere, value = nowhere;
   };
   /// A step before it has a place in the order.
   struct Draft {
@@ -49,6 +54,55 @@ class PlanBuilder {
   Need& need(int i) { return needs_[static_cast<std::size_t>(i)]; }
   int slot_of(const Var& v) const { return slot_of_.at(v); }
   Draft& draft(int i) { return drafts_[static_cast<std::size_t>(i)]; }
+
+  void want(int& branch, int in) const { branch = plan_.branches_.common(branch, in); }
+  int anything(const Need& n) const {
+    const Branches& b = plan_.branches_;
+    return b.common(b.common(n.data, n.size), n.value);
+  }
+  /// Where `node` is needed if its result is needed `in` that branch, for the sake of input k.
+  int branch_of(const Node& node, std::size_t k, int in) {
+    const std::optional<bool> side = node.op->needed_if(static_cast<int>(k));
+    return side && in != nowhere ? plan_.branches_.child(in, slot_of(node.inputs[0]), *side) : in;
+  }
+  /// Whether the node chooses among arrays of one known size.
+  bool is_sized_choice(const Node& node) const {
+    return node.op->needed_if(static_cast<int>(node.inputs.size()) - 1) &&
+           std::all_of(node.types.begin(), node.types.end(), are_known);
+  }
+  bool uses_value(const Node& node, std::size_t k) const {
+    return node.op->needs_value(static_cast<int>(k)) && !is_sized_choice(node);
+  }
+  /// Whether all about the sizes was checked when the graph was built.
+  bool is_sized(const NodePtr& node) {
+    if (is_integer(slot_of(Var(node, 0))) || node->op->view_of() >= 0 ||
+        !std::all_of(node->types.begin(), node->types.end(), are_known))
+      return false;
+    for (std::size_t k = 0; k < node->inputs.size(); ++k)
+      if (uses_value(*node, k) || !are_known(node->inputs[k].type())) return false;
+    return true;
+  }
+  /// Where the sizes of the node's outputs are inferred.
+  int size_branch(const NodePtr& node) {
+    if (is_sized(node)) return 0;
+    int branch = nowhere;
+    for (const int y : outputs_of(node)) want(branch, anything(need(y)));
+    return branch;
+  }
+  int data_branch(const NodePtr& node) { return std::max(0, need(slot_of(Var(node, 0))).data); }
+
+  /// known[branch], which is own(known[parent], condition) along the way from the root.
+  template <class F>
+  int along(int branch, std::vector<int>& known, F own) const {
+    const Branches& all = plan_.branches_;
+    known.resize(static_cast<std::size_t>(all.size()), -1);
+    std::vector<int> path;
+    for (int b = branch; known[static_cast<std::size_t>(b)] < 0; b = all[b].parent) path.push_back(b);
+    for (; !path.empty(); path.pop_back())
+      known[static_cast<std::size_t>(path.back())] =
+          own(known[static_cast<std::size_t>(all[path.back()].parent)], all[path.back()].condition);
+    return known[static_cast<std::size_t>(branch)];
+  }
 
   std::vector<int> inputs_of(const Node& node) const {
     std::vector<int> x;
@@ -130,55 +184,75 @@ class PlanBuilder {
   }
 
   void mark_needs() {
-    for (const Var& v : program_.outputs) need(slot_of(v)).data = true;
+    for (const Var& v : program_.outputs) want(need(slot_of(v)).data, 0);
     for (auto at = order_.rbegin(); at != order_.rend(); ++at) {
       const Node& node = **at;
       if (node.kind != Node::Kind::apply) continue;
       Need wanted;
       for (const int y : outputs_of(*at)) {
-        wanted.data |= need(y).data;
-        wanted.size |= need(y).size;
-        wanted.value |= need(y).value;
+        want(wanted.data, need(y).data);
+        want(wanted.size, need(y).size);
+        want(wanted.value, need(y).value);
       }
-      if (node.op->has_effect()) wanted.data = true;
-      if (!wanted.data && !wanted.size && !wanted.value) continue;
-      const bool integer = is_integer(slot_of(Var(*at, 0)));
-      const bool runs = !integer && (wanted.data || wanted.value);
-      if (runs) need(slot_of(Var(*at, 0))).data = true;
+      const int any = anything(wanted);
+      if (any == nowhere) continue;
+      if (node.op->has_effect()) want(wanted.data, any);
+      const int first = slot_of(Var(*at, 0));
+      const bool integer = is_integer(first);
+      const int runs = integer ? nowhere : plan_.branches_.common(wanted.data, wanted.value);
+      want(need(first).data, runs);
+      // The sizes of a choice of known sizes depend on nothing.
+      const int sizes = is_sized_choice(node) ? runs : any;
       const std::vector<int> x = inputs_of(node);
       for (std::size_t k = 0; k < x.size(); ++k) {
         const int i = static_cast<int>(k);
         Need& n = need(x[k]);
         if (integer && node.op->has_integer_form()) {
-          n.value = true;
+          want(n.value, branch_of(node, k, any));
         } else {
-          n.size = true;
-          n.value |= node.op->needs_value(i);
+          want(n.size, branch_of(node, k, sizes));
+          if (uses_value(node, k)) want(n.value, branch_of(node, k, any));
         }
         const bool is_base = node.op->view_of() < 0 || node.op->view_of() == i;
-        if (runs && is_base && node.op->reads(i)) n.data = true;
         // view() reads its bounds where they lie.
-        if (runs && !is_base) n.data = true;
+        if (!is_base || node.op->reads(i)) want(n.data, branch_of(node, k, runs));
       }
+    }
+    for (std::size_t i = 0; i < needs_.size(); ++i) {
+      const int branch = needs_[i].data == nowhere ? anything(needs_[i]) : needs_[i].data;
+      plan_.slots_[i].branch = std::max(0, branch);
     }
   }
 
   void assign_segments() {
     data_segment_.assign(plan_.slots_.size(), 0);
     size_segment_.assign(plan_.slots_.size(), 0);
+    std::vector<int> sized_from{0}, computed_from{0};
+    const auto known_from = [&](int i) {
+      const auto j = static_cast<std::size_t>(i);
+      return is_known_early(i) ? size_segment_[j] : data_segment_[j] + 1;
+    };
     for (const NodePtr& node : order_) {
       if (node->kind != Node::Kind::apply) continue;
       const std::vector<int> x = inputs_of(*node);
       int size = 0, data = 0;
       for (std::size_t k = 0; k < x.size(); ++k) {
-        const int i = static_cast<int>(k);
         const auto j = static_cast<std::size_t>(x[k]);
-        size = std::max(size, size_segment_[j]);
-        const bool uses_value =
-            (is_integer(slot_of(Var(node, 0))) && node->op->has_integer_form()) || node->op->needs_value(i);
-        if (uses_value) size = std::max(size, is_known_early(x[k]) ? size_segment_[j] : data_segment_[j] + 1);
-        if (node->op->reads(i)) data = std::max(data, data_segment_[j]);
+        if (!is_sized_choice(*node)) size = std::max(size, size_segment_[j]);
+        const bool integer = is_integer(slot_of(Var(node, 0))) && node->op->has_integer_form();
+        if (integer || uses_value(*node, k)) size = std::max(size, known_from(x[k]));
+        if (node->op->reads(static_cast<int>(k))) data = std::max(data, data_segment_[j]);
       }
+      if (const int branch = size_branch(node); branch > 0)
+        size = std::max(size, along(branch, sized_from, [&](int before, int condition) {
+                          return std::max(before, known_from(condition));
+                        }));
+      if (const int branch = data_branch(node); branch > 0)
+        data = std::max(data, along(branch, computed_from, [&](int before, int condition) {
+                          const auto j = static_cast<std::size_t>(condition);
+                          return std::max(before,
+                                          is_known_early(condition) ? size_segment_[j] : data_segment_[j]);
+                        }));
       for (const int y : outputs_of(node)) {
         size_segment_[static_cast<std::size_t>(y)] = size;
         data_segment_[static_cast<std::size_t>(y)] = std::max(size, data);
@@ -186,9 +260,9 @@ class PlanBuilder {
     }
     int last = 0;
     for (std::size_t i = 0; i < plan_.slots_.size(); ++i)
-      if (needs_[i].data || needs_[i].size || needs_[i].value)
-        last = std::max({last, data_segment_[i], size_segment_[i]});
+      if (anything(needs_[i]) != nowhere) last = std::max({last, data_segment_[i], size_segment_[i]});
     plan_.segments_.resize(static_cast<std::size_t>(last) + 1);
+    for (int b = 1; b < plan_.branches_.size(); ++b) persistent_.push_back(plan_.branches_[b].condition);
   }
 
   void make_size_items() {
@@ -196,21 +270,21 @@ class PlanBuilder {
     for (const NodePtr& node : order_) {
       if (node->kind != Node::Kind::apply) continue;
       const std::vector<int> x = inputs_of(*node), y = outputs_of(node);
-      const bool wanted = std::any_of(y.begin(), y.end(),
-                                      [&](int i) { return need(i).data || need(i).size || need(i).value; });
+      const bool wanted =
+          std::any_of(y.begin(), y.end(), [&](int i) { return anything(need(i)) != nowhere; });
       if (!wanted) continue;
       const auto at = static_cast<std::size_t>(size_segment_[static_cast<std::size_t>(y[0])]);
       Segment& segment = plan_.segments_[at];
       // Values that kernels computed are read before the first item that wants them.
       for (std::size_t k = 0; k < x.size(); ++k) {
         const auto j = static_cast<std::size_t>(x[k]);
-        if (!node->op->needs_value(static_cast<int>(k)) || is_known_early(x[k]) || is_read[j]) continue;
+        if (!uses_value(*node, k) || is_known_early(x[k]) || is_read[j]) continue;
         is_read[j] = true;
         plan_.segments_[static_cast<std::size_t>(data_segment_[j]) + 1].items.push_back(
-            {SizeItem::Kind::read, slot(x[k]).var.node_ptr(), {}, {x[k]}, {}});
+            {SizeItem::Kind::read, slot(x[k]).var.node_ptr(), {}, {x[k]}, {}, slot(x[k]).branch});
         persistent_.push_back(x[k]);
       }
-      SizeItem item{SizeItem::Kind::infer, node, x, y, {}};
+      SizeItem item{SizeItem::Kind::infer, node, x, y, {}, size_branch(node)};
       if (is_integer(y[0]) && node->op->has_integer_form()) item.kind = SizeItem::Kind::integer;
       if (slot(y[0]).kind == Slot::Kind::view) {
         item.kind = SizeItem::Kind::view;
@@ -223,30 +297,55 @@ class PlanBuilder {
   }
 
   void make_steps() {
-    std::vector<int> producer(plan_.slots_.size(), -1);
+    producer_.assign(plan_.slots_.size(), -1);
+    std::vector<int> last_effect(plan_.segments_.size(), -1);
     for (const NodePtr& node : order_) {
       if (node->kind != Node::Kind::apply) continue;
       const std::vector<int> y = outputs_of(node);
       if (is_integer(y[0]) || slot(y[0]).kind == Slot::Kind::view) continue;
-      if (std::none_of(y.begin(), y.end(), [&](int i) { return need(i).data; })) continue;
+      if (std::none_of(y.begin(), y.end(), [&](int i) { return need(i).data != nowhere; })) continue;
       Draft d;
       d.step.node = node;
       d.step.op = node->op.get();
       d.step.x = inputs_of(*node);
       d.step.y = y;
       d.segment = data_segment_[static_cast<std::size_t>(y[0])];
+      d.step.branch = data_branch(node);
+      if (d.step.branch > 0) d.after.push_back(conditions_of(d.step.branch));
       const int me = static_cast<int>(drafts_.size());
-      for (const int i : y) producer[static_cast<std::size_t>(i)] = me;
-      for (std::size_t k = 0; k < d.step.x.size(); ++k) {
-        if (!node->op->reads(static_cast<int>(k))) continue;
-        const int owner = root(d.step.x[k]);
-        if (producer[static_cast<std::size_t>(owner)] >= 0)
-          d.after.push_back(producer[static_cast<std::size_t>(owner)]);
-        readers_[owner].push_back(me);
+      for (const int i : y) producer_[static_cast<std::size_t>(i)] = me;
+      for (std::size_t k = 0; k < d.step.x.size(); ++k)
+        if (node->op->reads(static_cast<int>(k))) read(d, me, d.step.x[k]);
+      if (node->op->has_effect()) {
+        int& last = last_effect[static_cast<std::size_t>(d.segment)];
+        if (last >= 0) d.after.push_back(last);
+        last = me;
       }
       drafts_.push_back(std::move(d));
     }
-    producer_ = std::move(producer);
+  }
+
+  /// Draft d, which gets number `me`, reads slot i.
+  void read(Draft& d, int me, int i) {
+    const int owner = root(i), by = producer_[static_cast<std::size_t>(owner)];
+    if (by >= 0) d.after.push_back(by);
+    readers_[owner].push_back(me);
+  }
+
+  /// A draft without a step, after which all conditions of a branch are known.
+  int conditions_of(int branch) {
+    if (branch_drafts_.empty()) {
+      branch_drafts_.push_back(static_cast<int>(drafts_.size()));
+      drafts_.emplace_back();
+    }
+    return along(branch, branch_drafts_, [&](int before, int condition) {
+      Draft d;
+      const int me = static_cast<int>(drafts_.size());
+      d.after.push_back(before);
+      if (!is_known_early(condition)) read(d, me, condition);
+      drafts_.push_back(std::move(d));
+      return me;
+    });
   }
 
   /// Whether draft `from` runs after draft `target` in every order.
@@ -368,10 +467,13 @@ class PlanBuilder {
     for (const int d : chain)
       if (draft(d).segment != last_segment) return false;
     std::vector<int> before;
-    for (const int reader : readers_[s])
+    for (const int reader : readers_[s]) {
+      // A condition is looked at whenever the first step of its branch runs.
+      if (draft(reader).step.op == nullptr) return false;
       if (reader != first) before.push_back(reader);
+    }
     for (int d = 0; d < static_cast<int>(drafts_.size()); ++d) {
-      if (!draft(d).step.op->can_fail() || d == first) continue;
+      if (draft(d).step.op == nullptr || !draft(d).step.op->can_fail() || d == first) continue;
       before.push_back(d);
     }
     for (const int d : before)
@@ -452,7 +554,8 @@ class PlanBuilder {
     std::stable_sort(placed.begin(), placed.end(),
                      [&](int a, int b) { return draft(a).segment < draft(b).segment; });
     for (const int d : placed)
-      plan_.segments_[static_cast<std::size_t>(draft(d).segment)].steps.push_back(draft(d).step);
+      if (draft(d).step.op != nullptr)
+        plan_.segments_[static_cast<std::size_t>(draft(d).segment)].steps.push_back(draft(d).step);
   }
 
   /// When each slot's memory is read or written for the last time, by a number that counts the steps of all
@@ -546,6 +649,8 @@ class PlanBuilder {
       plan_.inputs_.push_back(std::move(bound));
     }
     plan_.output_pools_.resize(plan_.output_slots_.size());
+    plan_.taken_.resize(static_cast<std::size_t>(plan_.branches_.size()));
+    plan_.path_.reserve(plan_.taken_.size());
   }
 
   Plan& plan_;
@@ -556,6 +661,7 @@ class PlanBuilder {
   std::vector<int> data_segment_, size_segment_;
   std::vector<int> persistent_;
   std::vector<Draft> drafts_;
+  std::vector<int> branch_drafts_;  ///< by branch
   std::vector<int> producer_;
   std::unordered_map<int, std::vector<int>> readers_;
   std::vector<bool> is_root_;

@@ -16,6 +16,13 @@ std::string describe(const Slot& s) {
   return fmt::format("{}, {}", text, Type(s.type.dtype, s.view.shape));
 }
 
+/// 0 in a branch that has never run.
+std::int64_t bytes_of(const Slot& s) {
+  for (const std::int64_t n : s.view.shape)
+    if (n < 0) return 0;
+  return s.view.size() * size_of(s.view.dtype);
+}
+
 std::string place(const Slot& s) {
   const Where& where = s.var.node().where;
   return where.is_set() ? "  " + to_string(where) : "";
@@ -42,8 +49,7 @@ std::string Function::memory() const {
     for (const auto& [offset, i] : by_place) {
       const Slot& slot = slots[static_cast<std::size_t>(i)];
       const auto end = to.find(i);
-      s += fmt::format("  at {}, {} bytes, steps {} to {}: {}{}\n", offset,
-                       slot.view.size() * size_of(slot.view.dtype), from[i],
+      s += fmt::format("  at {}, {} bytes, steps {} to {}: {}{}\n", offset, bytes_of(slot), from[i],
                        end == to.end() ? clock - 1 : end->second, describe(slot), place(slot));
     }
   }

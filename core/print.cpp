@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_map>
 
+#include "core/body.h"
 #include "core/op.h"
 #include "core/plan.h"
 #include "core/walk.h"
@@ -89,6 +91,23 @@ std::string escaped(const std::string& s) {
   return out;
 }
 
+/// The ops that hold a Body, each once, in the order in which they were met.
+class Bodies {
+ public:
+  void meet(const Node& node) {
+    if (node.kind != Node::Kind::apply || node.op->body() == nullptr) return;
+    const auto equal = [&](const OpPtr& op) { return op->same_as(*node.op); };
+    if (std::none_of(met_.begin(), met_.end(), equal)) met_.push_back(node.op);
+  }
+  bool next() { return ++at_ < met_.size(); }
+  const Op& op() const { return *met_[at_]; }
+  std::size_t number() const { return at_; }
+
+ private:
+  std::vector<OpPtr> met_;
+  std::size_t at_ = static_cast<std::size_t>(-1);
+};
+
 std::string print_tree(const Vars& outputs, const std::vector<std::string>& titles,
                        const DebugPrintArgs& args) {
   struct Line {
@@ -97,9 +116,10 @@ std::string print_tree(const Vars& outputs, const std::vector<std::string>& titl
   };
   std::unordered_map<const Node*, std::string> ids;
   std::string out;
-  for (std::size_t k = 0; k < outputs.size(); ++k) {
-    if (!titles[k].empty()) out += titles[k] + "\n";
-    std::vector<Line> stack{{outputs[k], titles[k].empty() ? "" : " ", "", ""}};
+  Bodies bodies;
+  const auto print = [&](const Var& output, const std::string& title) {
+    if (!title.empty()) out += title + "\n";
+    std::vector<Line> stack{{output, title.empty() ? "" : " ", "", ""}};
     while (!stack.empty()) {
       const Line line = std::move(stack.back());
       stack.pop_back();
@@ -108,6 +128,7 @@ std::string print_tree(const Vars& outputs, const std::vector<std::string>& titl
       out += fmt::format("{}{}{} [{}]{}\n", line.indent, line.branch, describe(line.v, args.types),
                          at->second, fresh || node.inputs.empty() ? "" : " (above)");
       if (!fresh) continue;
+      bodies.meet(node);
       // A chain of a hundred thousand nodes must not be indented as deep.
       constexpr std::size_t widest = 120;
       const std::string indent = line.indent.size() > widest ? line.indent : line.indent + line.below;
@@ -116,6 +137,12 @@ std::string print_tree(const Vars& outputs, const std::vector<std::string>& titl
         stack.push_back({node.inputs[i], indent, " |-", last ? "   " : " | "});
       }
     }
+  };
+  for (std::size_t k = 0; k < outputs.size(); ++k) print(outputs[k], titles[k]);
+  while (bodies.next()) {
+    const Vars& inner = bodies.op().body()->outputs;
+    for (std::size_t k = 0; k < inner.size(); ++k)
+      print(inner[k], fmt::format("inside {}, output {}", bodies.op().name(), k));
   }
   return out;
 }
@@ -130,8 +157,12 @@ std::vector<std::string> titles_of(const Function& f) {
 std::string graphviz(const Vars& outputs, const std::vector<std::string>& titles) {
   std::string out = "digraph damo {\n  node [fontname=\"Helvetica\", fontsize=11];\n";
   std::unordered_map<const Node*, std::size_t> ids;
-  for (const NodePtr& node : toposort(outputs)) {
-    const std::size_t id = ids.emplace(node.get(), ids.size()).first->second;
+  Bodies bodies;
+  const auto add = [&](const NodePtr& node) {
+    const auto [at, fresh] = ids.emplace(node.get(), ids.size());
+    const std::size_t id = at->second;
+    if (!fresh) return;
+    bodies.meet(*node);
     const bool leaf = node->kind != Node::Kind::apply;
     const char* color = "white";
     if (node->kind == Node::Kind::shared)
@@ -147,11 +178,18 @@ std::string graphviz(const Vars& outputs, const std::vector<std::string>& titles
     for (const Var& x : node->inputs)
       out += fmt::format("  n{} -> n{} [label=\"{}\", fontsize=9];\n", ids.at(x.node_ptr().get()), id,
                          escaped(to_string(x.type())));
-  }
+  };
+  for (const NodePtr& node : toposort(outputs)) add(node);
   for (std::size_t k = 0; k < outputs.size(); ++k) {
     out += fmt::format("  out{} [label=\"{}\", shape=plaintext];\n", k, escaped(titles[k]));
     out += fmt::format("  n{} -> out{} [label=\"{}\", fontsize=9];\n", ids.at(outputs[k].node_ptr().get()), k,
                        escaped(to_string(outputs[k].type())));
+  }
+  while (bodies.next()) {
+    out += fmt::format("  subgraph cluster{} {{\n  label=\"{}\";\n", bodies.number(),
+                       escaped(bodies.op().name()));
+    for (const NodePtr& node : toposort(bodies.op().body()->outputs)) add(node);
+    out += "  }\n";
   }
   return out + "}\n";
 }

@@ -13,7 +13,8 @@ struct DebugPrintArgs {
   bool types = true;
 };
 
-/// The graph as an indented tree, with types; a node met again is named, not repeated.
+/// The graph as an indented tree, with types; a node met again is named, not repeated. The graphs that nodes
+/// stand for (OpFromGraph) follow.
 std::string debugprint(const Vars& outputs, DebugPrintArgs args = {});
 inline std::string debugprint(const Var& v, DebugPrintArgs args = {}) { return debugprint(Vars{v}, args); }
 /// The graph that the function runs, after all rewriting.

@@ -37,16 +37,18 @@ class Profiler : public Watch {
     step_ = 0;
   }
   void before(const Plan&, const Step&) override { step_start_ = Clock::now(); }
-  void after(const Plan&, const Step& step) override {
+  void after(const Plan& plan, const Step& step) override {
     Profile::Line& line = profile_->steps[step_++];
     line.seconds += seconds_since(step_start_);
     ++line.calls;
     for (std::size_t k = 0; k < step.x.size(); ++k)
-      if (step.op->reads(static_cast<int>(k))) line.bytes_read += bytes_of(*step.xv[k]);
+      if (step.op->reads(static_cast<int>(k)) && plan.has(step.x[k]))
+        line.bytes_read += bytes_of(*step.xv[k]);
     for (const View* y : step.yv) line.bytes_written += bytes_of(*y);
     line.flops += step.op->flops(Views(step.xv.data(), static_cast<int>(step.xv.size())),
                                  Views(step.yv.data(), static_cast<int>(step.yv.size())));
   }
+  void skipped(const Plan&, const Step&) override { ++step_; }
   void end(const Plan&) override {
     ++profile_->calls;
     profile_->seconds += seconds_since(call_start_);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/body.h"
 #include "core/identity.h"
 
 namespace damo {
@@ -58,6 +59,18 @@ std::vector<NodePtr> toposort_until(const Vars& outputs, Stop stop) {
   return order;
 }
 
+/// Whether the Body of `op`, or one inside it, holds a key of `by`.
+bool holds_key(const Op& op, const VarMap<Var>& by) {
+  const Body* body = op.body();
+  if (body == nullptr) return false;
+  for (const NodePtr& node : toposort(body->outputs)) {
+    for (int i = 0; i < static_cast<int>(node->types.size()); ++i)
+      if (by.contains(Var(node, i))) return true;
+    if (node->kind == Node::Kind::apply && holds_key(*node->op, by)) return true;
+  }
+  return false;
+}
+
 bool same_leaf(const Node& a, const Node& b) {
   if (&a == &b) return true;
   return a.kind == Node::Kind::constant && b.kind == Node::Kind::constant && identical(a.value, b.value);
@@ -93,8 +106,15 @@ Vars substitute(const Vars& outputs, const VarMap<Var>& by) {
       inputs.push_back(now(v));
       changed |= !same(inputs.back(), v);
     }
-    if (!changed) continue;
-    const Vars outs = rebuild(*node, std::move(inputs));
+    Vars outs;
+    if (node->kind == Node::Kind::apply && holds_key(*node->op, by)) {
+      const Body& body = *node->op->body();
+      VarMap<Var> inside = by;
+      for (std::size_t i = 0; i < inputs.size(); ++i) inside.insert_or_assign(body.inputs[i], inputs[i]);
+      outs = substitute(body.outputs, inside);
+    } else if (changed) {
+      outs = rebuild(*node, std::move(inputs));
+    }
     for (int i = 0; i < static_cast<int>(outs.size()); ++i)
       done.emplace(Var(node, i), outs[static_cast<std::size_t>(i)]);
   }

@@ -15,7 +15,8 @@ std::vector<NodePtr> toposort(const Vars& outputs);
 std::vector<NodePtr> toposort(const Vars& outputs, const std::unordered_set<const Node*>& known);
 
 /// The graph of `outputs` with each key of `by` replaced by its value. A replacement that differs in which
-/// axes stretch is converted, so that no elementwise node changes its meaning. Throws Error on other types.
+/// axes stretch is converted, so that no elementwise node changes its meaning; a node whose Body holds a key
+/// is replaced by the Body's graph. Throws Error on other types.
 Vars substitute(const Vars& outputs, const VarMap<Var>& by);
 
 /// `node` over other inputs; the same op, line, origin and name.

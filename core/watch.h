@@ -15,6 +15,8 @@ class Watch {
   virtual void begin(const Plan&, const std::vector<Tensor>& /*inputs*/) {}
   virtual void before(const Plan&, const Step&) {}
   virtual void after(const Plan&, const Step&) {}
+  /// The step lies in a branch that this call does not take.
+  virtual void skipped(const Plan&, const Step&) {}
   /// All is computed; no Shared has been written, but in place.
   virtual void end(const Plan&) {}
 };

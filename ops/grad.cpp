@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <map>
 
+#include "core/branches.h"
 #include "core/op.h"
 #include "core/walk.h"
 #include "ops/elemwise.h"
+#include "ops/ifelse.h"
 #include "ops/reduce.h"
 #include "ops/rules.h"
 #include "ops/shape.h"
@@ -28,14 +30,15 @@ Var unbroadcast(const Var& g, const Var& x) {
 }
 
 /// The gradient of the cost with respect to every Var on the way from it to `wrt`, in reverse order of
-/// computation.
+/// computation. What comes through one branch alone is kept apart as long as it can be, for it is zero, and
+/// need not be computed, if another branch is taken.
 class Backpropagation {
  public:
   explicit Backpropagation(const GradArgs& args) {
     for (const Var& v : args.consider_constant) stops_.emplace(v, true);
   }
 
-  void start(const Var& v, const Var& g) { add(v, g); }
+  void start(const Var& v, const Var& g) { add(v, 0, g); }
 
   void run(const Vars& roots, const Vars& wrt) {
     const std::vector<NodePtr> order = toposort(roots);
@@ -49,13 +52,13 @@ class Backpropagation {
       const NodePtr& node = *at;
       if (node->kind != Node::Kind::apply || !on_the_way.contains(node.get())) continue;
       Vars y, gy;
-      bool connected = false;
+      int branch = Branches::nowhere;
       for (int i = 0; i < static_cast<int>(node->types.size()); ++i) {
         y.emplace_back(node, i);
-        gy.push_back(stops_.contains(y.back()) ? Var() : gradient(y.back()));
-        connected |= gy.back().is_set();
+        if (!stops_.contains(y.back())) branch = branches_.common(branch, branch_of(y.back()));
       }
-      if (!connected) continue;
+      if (branch == Branches::nowhere) continue;
+      for (const Var& v : y) gy.push_back(stops_.contains(v) ? Var() : gradient(v, branch));
       const Scope here(*node, {Origin::Kind::gradient, node->op->name()});
       for (std::size_t i = 0; i < y.size(); ++i)
         if (!gy[i].is_set()) gy[i] = zeros_like(y[i]);
@@ -66,24 +69,61 @@ class Backpropagation {
         const Var& x = node->inputs[i];
         if (!gx[i].is_set() || !on_the_way.contains(x.node_ptr().get())) continue;
         // What is computed in integers does not change with the inputs, until it jumps: connected, but zero.
-        add(x, x.type().is_float() ? unbroadcast(gx[i], x) : cast(zeros_like(x), floatX()));
+        add(x, branch_of(*node, i, branch),
+            x.type().is_float() ? unbroadcast(gx[i], x) : cast(zeros_like(x), floatX()));
       }
     }
   }
 
-  /// The sum of all contributions, or an empty Var.
-  Var gradient(const Var& v) const {
+  /// The sum of all contributions, as seen from a branch that holds them all; or an empty Var.
+  Var gradient(const Var& v, int branch = 0) {
     const auto found = sums_.find(v);
-    return found == sums_.end() ? Var() : found->second;
+    if (found == sums_.end()) return {};
+    // Innermost first: by depth, then in a fixed order.
+    std::map<std::pair<int, int>, Var> parts;
+    for (const auto& [b, g] : found->second) parts.emplace(std::pair(-branches_[b].depth, b), g);
+    while (parts.begin()->first.second != branch) {
+      const int inner = parts.begin()->first.second;
+      const Var g = parts.begin()->second;
+      parts.erase(parts.begin());
+      const auto [parent, condition, side, depth, jump] = branches_[inner];
+      Var other;
+      if (const int b = branches_.find(parent, condition, !side); b != Branches::nowhere)
+        if (const auto part = parts.extract({-depth, b})) other = part.mapped();
+      const Scope here(v.node(), {Origin::Kind::gradient, "ifelse"});
+      if (!other.is_set()) other = cast(zeros_like(v), g.dtype());
+      const Var& c = conditions_[static_cast<std::size_t>(condition)];
+      add(parts[{-branches_[parent].depth, parent}], side ? ifelse(c, g, other) : ifelse(c, other, g));
+    }
+    return parts.begin()->second;
   }
 
  private:
-  void add(const Var& v, const Var& g) {
-    Var& total = sums_[v];
-    total = total.is_set() ? total + g : g;
+  static void add(Var& total, const Var& g) { total = total.is_set() ? total + g : g; }
+
+  void add(const Var& v, int branch, const Var& g) { add(sums_[v][branch], g); }
+
+  /// The innermost branch that holds all that the cost's gradient with respect to v is made of.
+  int branch_of(const Var& v) const {
+    int branch = Branches::nowhere;
+    if (const auto found = sums_.find(v); found != sums_.end())
+      for (const auto& [b, g] : found->second) branch = branches_.common(branch, b);
+    return branch;
   }
 
-  VarMap<Var> sums_;
+  /// The branch through which a gradient passes from the node's outputs to input k.
+  int branch_of(const Node& node, std::size_t k, int branch) {
+    const std::optional<bool> side = node.op->needed_if(static_cast<int>(k));
+    if (!side) return branch;
+    const auto [at, fresh] = number_of_.emplace(node.inputs[0], static_cast<int>(conditions_.size()));
+    if (fresh) conditions_.push_back(node.inputs[0]);
+    return branches_.child(branch, at->second, *side);
+  }
+
+  Branches branches_;
+  Vars conditions_;
+  VarMap<int> number_of_;
+  VarMap<std::map<int, Var>> sums_;  ///< by branch
   VarMap<bool> stops_;
 };
 
@@ -129,10 +169,11 @@ Var stabilized(const Var& cost, const Vars& wrt, const GradArgs& args) {
   rewriting.fixed = wrt;
   rewriting.fixed.insert(rewriting.fixed.end(), args.consider_constant.begin(), args.consider_constant.end());
   for (const auto& [v, g] : args.known_grads) rewriting.fixed.push_back(v);
-  // A draw over rewritten sizes would be a second draw.
+  // A draw over rewritten sizes would be a second draw, and what is printed would be printed twice.
   for (const NodePtr& node : toposort({cost}))
     for (int i = 0; i < static_cast<int>(node->types.size()); ++i)
-      if (node->kind == Node::Kind::apply && node->op->next_of(i) >= 0) rewriting.fixed.emplace_back(node, i);
+      if (node->kind == Node::Kind::apply && (node->op->next_of(i) >= 0 || node->op->has_effect()))
+        rewriting.fixed.emplace_back(node, i);
   return rewrite({cost}, stabilizing_rules(), rewriting)[0];
 }
 

@@ -13,6 +13,8 @@ Var drop_alloc_beside_full_operand(const Var& v);
 Var drop_product_with_zero(const Var& v);
 /// The size of an expression from its operands' sizes (Op::size).
 Var size_instead(const Var& v);
+/// ifelse of a known condition, or of one value.
+Var drop_choice(const Var& v);
 /// f(leaf)[a:b] = f(leaf[a:b]) for elementwise f: labels cast from shared memory cost a slice.
 Var lift_slice(const Var& v);
 

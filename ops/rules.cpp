@@ -50,6 +50,7 @@ const Rewrites& default_rewrites() {
         rule("unused_alloc",  drop_alloc_beside_full_operand),
         rule("slice_lift",    lift_slice),
         rule("size",          size_instead),
+        rule("ifelse",        drop_choice),
     };
     // clang-format on
     return Rewrites{

@@ -135,3 +135,19 @@ TEST_CASE("a step over images allocates nothing once it is warm") {
           }) == 0);
   }
 }
+
+TEST_CASE("choices allocate nothing either, on one side or the other") {
+  const Shared W = shared(test::random({20, 10}, float64, 1), "W");
+  const Var c = lscalar("c"), x = dmatrix("x");
+  const Var y = ifelse(c % 4 < 2, tanh(dot(x, W)), dot(x, W * 2) + 1);
+  const Var step = ifelse(sum(y) > -1e9, 0.1 * grad(sum(y), W), zeros_like(W));
+  const Function f = function({.inputs = {c, x}, .updates = {{W, W - step}}});
+  const Tensor t = test::random({5, 20}, float64, 2);
+  std::vector<std::vector<Tensor>> calls;
+  for (int i = 0; i < 8; ++i) calls.push_back({Tensor(i / 2 * 2), t});
+  for (const auto& args : calls) f.call(args.data(), args.size());
+  for (std::size_t i = 0; i < calls.size(); i += 2) {
+    f.call(calls[i].data(), calls[i].size());
+    CHECK(allocations_of([&] { f.call(calls[i + 1].data(), calls[i + 1].size()); }) == 0);
+  }
+}

@@ -140,9 +140,17 @@ Var RandomGraph::beside(Shape s) {
   return any(no_axes);
 }
 
+/// One of two, by a number that is known before any kernel has run, or by one that is not.
+Var RandomGraph::branch(Shape s) {
+  const Var condition = pick(2) == 0 ? gt(x_.shape(0), 2) : gt(any(no_axes), 0.1234567);
+  const Var a = elementwise(any(s)), b = any(s);
+  return ifelse(condition, a, combined(b, beside(s)));
+}
+
 RandomGraph::Expression RandomGraph::next() {
   const Shape s = any_shape();
-  switch (pick(6)) {
+  switch (pick(7)) {
+    case 6: return {branch(s), s};
     case 0: return reduced();
     case 1: return product();
     case 2: return indexed();

@@ -41,6 +41,7 @@ class RandomGraph {
   Shape any_shape() { return static_cast<Shape>(pick(n_shapes)); }
   Var any(Shape s);
   Var beside(Shape s);
+  Var branch(Shape s);
   Expression next();
   Var elementwise(const Var& a);
   Var combined(const Var& a, const Var& b);
