@@ -17,6 +17,7 @@ struct ArgExtreme : OpOf<ArgExtreme> {
   std::string name() const override { return (largest ? "argmax" : "argmin") + axes_text(mask, ndim); }
 
   Types infer(const Types& x) const override {
+    check(mask != 0 || ndim == 0, "there is no axis to search along");
     Type y(DType::int64, {});
     for (int i = 0; i < x[0].ndim(); ++i) {
       if ((mask >> i & 1U) != 0) {
@@ -75,6 +76,11 @@ Var argmax(const Arg& x, const ReduceArgs& args) {
 }
 Var argmin(const Arg& x, const ReduceArgs& args) {
   return reduced(x, args, [](std::uint32_t mask, int n) { return make_op(ArgExtreme(false, mask, n)); });
+}
+
+MaxAndArgmax max_and_argmax(const Arg& arg, const ReduceArgs& args) {
+  const Scope here(arg);
+  return {max(arg, args), argmax(arg, args)};
 }
 
 }  // namespace damo

@@ -155,6 +155,7 @@ struct Part {
 
 std::optional<Part> part_of(std::uint32_t mask, int ndim) {
   const int n = std::popcount(mask);
+  if (n == 0) return std::nullopt;
   const std::uint32_t first = (1U << n) - 1U;
   if (mask == first << (ndim - n)) return Part{SumOver::second_part, ndim - n};
   if (mask == first) return Part{SumOver::first_part, n};
@@ -279,6 +280,23 @@ Var reduced(Reduce::Kind kind, const Arg& x, const ReduceArgs& args) {
   return reduced(x, args, [kind](std::uint32_t mask, int n) { return make_op(Reduce(kind, mask, n)); });
 }
 
+/// A sum or product with the dtypes asked for.
+Var accumulated(Reduce::Kind kind, const Arg& arg, const ReduceArgs& args) {
+  if (!args.dtype && !args.acc_dtype) return reduced(kind, arg, args);
+  const Scope here(arg);
+  const Var x = arg.var();
+  const bool floats = x.type().is_float();
+  const DType acc = args.acc_dtype.value_or(floats ? DType::float64 : DType::int64);
+  checking(Reduce(kind, 0, 0).name(), {x}, [&] {
+    check(promote(x.dtype(), acc) == acc || (is_float(acc) && !floats),
+          "{} cannot be accumulated in {}: precision would be lost", x.dtype(), acc);
+  });
+  const ReduceArgs plain = {.axis = args.axis, .keepdims = args.keepdims, .ddof = args.ddof};
+  const Var total = reduced(kind, is_float(acc) ? cast(x, acc) : x, plain);
+  // Integers wrap around: int64, cast to acc, is what acc would have held.
+  return cast(cast(total, acc), args.dtype.value_or(floats ? x.dtype() : DType::int64));
+}
+
 }  // namespace
 
 Var fused_sum(const Var& v, const Current& now) {
@@ -298,8 +316,8 @@ Var fused_sum(const Var& v, const Current& now) {
   return apply(op, std::move(operands));
 }
 
-Var sum(const Arg& x, const ReduceArgs& args) { return reduced(Reduce::Kind::sum, x, args); }
-Var prod(const Arg& x, const ReduceArgs& args) { return reduced(Reduce::Kind::prod, x, args); }
+Var sum(const Arg& x, const ReduceArgs& args) { return accumulated(Reduce::Kind::sum, x, args); }
+Var prod(const Arg& x, const ReduceArgs& args) { return accumulated(Reduce::Kind::prod, x, args); }
 Var max(const Arg& x, const ReduceArgs& args) { return reduced(Reduce::Kind::max, x, args); }
 Var min(const Arg& x, const ReduceArgs& args) { return reduced(Reduce::Kind::min, x, args); }
 Var any(const Arg& x, const ReduceArgs& args) { return reduced(Reduce::Kind::any, x, args); }

@@ -73,7 +73,11 @@ Var reduced(const Arg& arg, const ReduceArgs& args, MakeOp make) {
   const Scope here(arg);
   const Var x = arg.var();
   const std::string name = make((1U << x.ndim()) - 1U, x.ndim())->name();
-  const std::uint32_t mask = checking(name, {x}, [&] { return mask_of(args.axis.of(x.ndim())); });
+  const std::uint32_t mask = checking(name, {x}, [&] {
+    check(!args.dtype && !args.acc_dtype && args.ddof == 0,
+          "dtype, acc_dtype and ddof are options of sums, products, means and variances only");
+    return mask_of(args.axis.of(x.ndim()));
+  });
   const Var y = apply(make(mask, x.ndim()), Vars{x});
   return args.keepdims ? with_axes(y, mask, x.ndim()) : y;
 }
