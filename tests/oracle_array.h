@@ -57,5 +57,6 @@ bool oracle_elementwise(const OpName& op, const Types& types, const Arrays& x, A
 bool oracle_reduction(const OpName& op, const Arrays& x, Array& y);
 bool oracle_movement(const OpName& op, const Arrays& x, Array& y);
 bool oracle_indexing(const OpName& op, const Arrays& x, Array& y);
+bool oracle_order(const OpName& op, const Arrays& x, Array& y);
 
 }  // namespace damo::test
