@@ -7,6 +7,7 @@
 #include "core/shared.h"
 #include "ops/cost.h"
 #include "ops/create.h"
+#include "ops/cumulative.h"
 #include "ops/dot.h"
 #include "ops/elemwise.h"
 #include "ops/grad.h"
