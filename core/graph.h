@@ -71,8 +71,8 @@ class Var {
   Var shape(int axis,
             Here at = {}) const;  ///< int64 scalar: the size of one axis, counted from the end if negative
   Var astype(DType dtype, Here at = {}) const;
-  /// Basic indexing by integers, `slice(a, b, step)` and symbolic scalars gives a view; one or several
-  /// integer vectors pick elements: `p[{arange(n), y}]`.
+  /// Basic indexing by integers, `slice(a, b, step)` and symbolic scalars gives a view; arrays of integers and
+  /// masks pick elements: `p[{arange(n), y}]`, `x[x > 0]`. See ops/index.h.
   Var operator[](const Index& index) const;
   Var operator[](std::initializer_list<Index> index) const;
   /// The value, computed now, by a function made for it, where these Vars have these values. Random variables

@@ -172,7 +172,9 @@ std::pair<std::int64_t, std::int64_t> Part::range(std::int64_t size, std::int64_
 }
 
 void detail::run_parts(int n, void (*run)(void*, int), void* work) {
-  const std::unique_lock lock(using_pool, std::try_to_lock);
+  thread_local bool is_inside = false;  // a part that itself asks for parts
+  std::unique_lock<std::mutex> lock;
+  if (!is_inside) lock = std::unique_lock(using_pool, std::try_to_lock);
   if (!lock.owns_lock()) {
     for (int t = 0; t < n; ++t) run(work, t);
     return;
@@ -182,7 +184,9 @@ void detail::run_parts(int n, void (*run)(void*, int), void* work) {
     for (int t = 0; t < n; ++t) run(work, t);
     return;
   }
+  is_inside = true;
   pool()->run(n, run, work);
+  is_inside = false;
 }
 
 }  // namespace damo

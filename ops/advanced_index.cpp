@@ -1,70 +1,66 @@
 #include <algorithm>
-#include <array>
+#include <vector>
 
 #include "ops/indexing.h"
 #include "ops/scalar_op.h"
 #include "ops/shape.h"
+#include "ops/visit.h"
 
 /// Advanced indexing: elements picked by arrays of integers.
 namespace damo {
 namespace {
 
-/// The index arrays of an advanced index, stretched to one shape.
-struct Positions {
-  Sizes shape;
-  std::array<View, max_rank> index;
-  std::size_t n_index = 0;
+/// `v` stretched to a shape whose last axes are its own.
+View stretched(const View& v, const Sizes& shape) {
+  View s{v.dtype, shape, Sizes(shape.size(), 0), v.data};
+  const int added = shape.size() - v.ndim();
+  for (int a = 0; a < v.ndim(); ++a)
+    if (v.shape[a] != 1) s.strides[a + added] = v.strides[a];
+  return s;
+}
 
-  Positions(const Views& x, int first) {
+/// What the index arrays x[first], x[first + 1], ... pick of `base`: the arrays stretched to one shape, and
+/// for each position there the offset of an element (or row) of `base`.
+struct Picks {
+  Sizes shape;
+  int n_index;
+  std::vector<std::int64_t>& offsets;
+
+  /// Throws Error if a position is out of range.
+  Picks(const Views& x, int first, const View& base) : n_index(x.size() - first), offsets(memory()) {
     int rank = 0;
     for (int i = first; i < x.size(); ++i) rank = std::max(rank, x[i].ndim());
     shape = Sizes(rank, 1);
     for (int i = first; i < x.size(); ++i)
       for (int a = 0; a < x[i].ndim(); ++a)
         if (x[i].shape[a] != 1) shape[a + rank - x[i].ndim()] = x[i].shape[a];
-    for (int i = first; i < x.size(); ++i) {
-      View v{x[i].dtype, shape, Sizes(rank, 0), x[i].data};
-      for (int a = 0; a < x[i].ndim(); ++a)
-        if (x[i].shape[a] != 1) v.strides[a + rank - x[i].ndim()] = x[i].strides[a];
-      index[n_index++] = v;
-    }
+    offsets.assign(static_cast<std::size_t>(shape.product()), 0);
+    for (int axis = 0; axis < n_index; ++axis)
+      visit(x[first + axis].dtype,
+            [&]<class T>(T) { add<T>(stretched(x[first + axis], shape), base, axis); });
   }
 
-  /// The offset in x of the element (or row) that position p picks.
-  std::int64_t offset(std::int64_t p, const View& x) const {
-    std::int64_t offset = 0;
-    for (std::size_t k = 0; k < n_index; ++k) {
-      std::int64_t rest = p, at = 0;
-      for (int a = shape.size() - 1; a >= 0; --a) {
-        at += rest % shape[a] * index[k].strides[a];
-        rest /= shape[a];
-      }
-      const int axis = static_cast<int>(k);
-      offset += checked_position(read(index[k], at), axis, x.shape[axis]) * x.strides[axis];
-    }
-    return offset;
+ private:
+  static std::vector<std::int64_t>& memory() {
+    thread_local std::vector<std::int64_t> m;
+    return m;
   }
 
-  static std::int64_t read(const View& v, std::int64_t at) {
-    switch (v.dtype) {
-      case DType::int8: return v.ptr<std::int8_t>()[at];
-      case DType::int16: return v.ptr<std::int16_t>()[at];
-      case DType::int32: return v.ptr<std::int32_t>()[at];
-      case DType::uint8: return v.ptr<std::uint8_t>()[at];
-      default: return v.ptr<std::int64_t>()[at];
-    }
-  }
-
-  void check_all(const View& x) const {
-    const std::int64_t n = shape.product();
-    for (std::int64_t p = 0; p < n; ++p) offset(p, x);
+  template <class T>
+  void add(const View& index, const View& base, int axis) {
+    const T* in = index.ptr<T>();
+    const std::int64_t n = base.shape[axis], stride = base.strides[axis];
+    std::int64_t* out = offsets.data();
+    for_elements(index.shape, index.strides, [&](std::int64_t at) {
+      *out++ += checked_position(static_cast<std::int64_t>(in[at]), axis, n) * stride;
+    });
   }
 };
 
 /// What one position of an advanced index picks: the axes behind the indexed ones.
-View picked(const View& x, std::size_t n_indexed, std::int64_t offset) {
+View picked(const View& x, int n_indexed, std::int64_t offset) {
   View part{x.dtype, {}, {}, advance(x.data, x.dtype, offset)};
-  for (int i = static_cast<int>(n_indexed); i < x.ndim(); ++i) {
+  for (int i = n_indexed; i < x.ndim(); ++i) {
     part.shape.push_back(x.shape[i]);
     part.strides.push_back(x.strides[i]);
   }
@@ -108,15 +104,19 @@ Vars AdvancedSubtensor::L_op(const Vars& x, const Vars&, const Vars& gy) const {
 }
 
 void AdvancedSubtensor::perform(const Views& x, const Views& y) const {
-  const Positions positions(x, 1);
-  const std::int64_t n = positions.shape.product();
-  View row = y[0];
-  const View shape_of_row = picked(x[0], positions.n_index, 0);
-  row.shape = shape_of_row.shape;
+  const Picks picks(x, 1, x[0]);
+  if (picks.n_index == x[0].ndim())
+    return visit(y[0].dtype, [&]<class T>(T) {
+      const T* in = x[0].ptr<T>();
+      T* out = y[0].ptr<T>();
+      for (const std::int64_t offset : picks.offsets) *out++ = in[offset];
+    });
+  View row = picked(x[0], picks.n_index, 0);
   row.strides = row_major(row.shape);
-  const std::int64_t step = row.shape.product();
-  for (std::int64_t p = 0; p < n; ++p) {
-    copy_into(row, picked(x[0], positions.n_index, positions.offset(p, x[0])));
+  row.data = y[0].data;
+  const std::int64_t step = row.size();
+  for (const std::int64_t offset : picks.offsets) {
+    copy_into(row, picked(x[0], picks.n_index, offset));
     row.data = advance(row.data, row.dtype, step);
   }
 }
@@ -141,29 +141,28 @@ Vars AdvancedIncSubtensor::L_op(const Vars& x, const Vars&, const Vars& gy) cons
 }
 
 void AdvancedIncSubtensor::perform(const Views& x, const Views& y) const {
-  const Positions positions(x, 2);
-  positions.check_all(x[0]);
+  const Picks picks(x, 2, y[0]);
   if (y[0].data != x[0].data) copy_into(y[0], x[0]);
-  const std::int64_t n = positions.shape.product();
-  const std::size_t indexed = positions.n_index;
-  const int added = positions.shape.size() + y[0].ndim() - static_cast<int>(indexed) - x[1].ndim();
-  const int n_index_axes = positions.shape.size();
-  for (std::int64_t p = 0; p < n; ++p) {
-    // The part of y that belongs to position p.
-    View v{x[1].dtype, {}, {}, x[1].data};
-    std::int64_t rest = p, offset = 0;
-    for (int a = n_index_axes - 1; a >= 0; --a) {
-      const int own = a - added;
-      if (own >= 0 && x[1].shape[own] != 1) offset += rest % positions.shape[a] * x[1].strides[own];
-      rest /= positions.shape[a];
-    }
-    for (int own = std::max(0, n_index_axes - added); own < x[1].ndim(); ++own) {
-      v.shape.push_back(x[1].shape[own]);
-      v.strides.push_back(x[1].strides[own]);
-    }
-    v.data = advance(v.data, v.dtype, offset);
-    put(picked(y[0], indexed, positions.offset(p, y[0])), v, adds);
-  }
+  Sizes shape = picks.shape;
+  for (int i = picks.n_index; i < y[0].ndim(); ++i) shape.push_back(y[0].shape[i]);
+  const View v = stretched(x[1], shape);
+  const std::int64_t* to = picks.offsets.data();
+  if (picks.n_index == y[0].ndim())
+    return visit(y[0].dtype, [&]<class T>(T) {
+      const T* in = v.ptr<T>();
+      T* out = y[0].ptr<T>();
+      for_elements(v.shape, v.strides, [&](std::int64_t from) {
+        T& element = out[*to++];
+        element = adds ? static_cast<T>(element + in[from]) : in[from];
+      });
+    });
+  View row = picked(v, picks.shape.size(), 0);
+  Sizes strides = v.strides;
+  while (strides.size() > picks.shape.size()) strides.erase(strides.size() - 1);
+  for_elements(picks.shape, strides, [&](std::int64_t from) {
+    row.data = advance(v.data, v.dtype, from);
+    put(picked(y[0], picks.n_index, *to++), row, adds);
+  });
 }
 
 }  // namespace damo

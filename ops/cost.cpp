@@ -1,6 +1,7 @@
 #include "ops/cost.h"
 
 #include "core/check.h"
+#include "ops/create.h"
 #include "ops/elemwise.h"
 #include "ops/index.h"
 #include "ops/reduce.h"

@@ -37,19 +37,6 @@ void integer_product(const View& a, const View& b, const View& y) {
     }
 }
 
-void product(const View& a, const View& b, const View& y) {
-  switch (y.dtype) {
-    case DType::float32:
-    case DType::float64: return gemm(1, a, b, 0, y);
-    case DType::bool_: return integer_product<bool>(a, b, y);
-    case DType::int8: return integer_product<std::int8_t>(a, b, y);
-    case DType::int16: return integer_product<std::int16_t>(a, b, y);
-    case DType::int32: return integer_product<std::int32_t>(a, b, y);
-    case DType::int64: return integer_product<std::int64_t>(a, b, y);
-    case DType::uint8: return integer_product<std::uint8_t>(a, b, y);
-  }
-}
-
 /// y = x[0] x[1], for vectors and matrices.
 struct Dot : OpOf<Dot> {
   std::string name() const override { return "dot"; }
@@ -73,7 +60,7 @@ struct Dot : OpOf<Dot> {
 
   void perform(const Views& x, const Views& y) const override {
     const View a = as_matrix(x[0], true), b = as_matrix(x[1], false);
-    product(a, b, row_major_matrix(y[0], a.shape[0], b.shape[1]));
+    multiply(a, b, row_major_matrix(y[0], a.shape[0], b.shape[1]));
   }
 
   double flops(const Views& x, const Views&) const override {
@@ -82,6 +69,19 @@ struct Dot : OpOf<Dot> {
 };
 
 }  // namespace
+
+void multiply(const View& a, const View& b, const View& y) {
+  switch (y.dtype) {
+    case DType::float32:
+    case DType::float64: return gemm(1, a, b, 0, y);
+    case DType::bool_: return integer_product<bool>(a, b, y);
+    case DType::int8: return integer_product<std::int8_t>(a, b, y);
+    case DType::int16: return integer_product<std::int16_t>(a, b, y);
+    case DType::int32: return integer_product<std::int32_t>(a, b, y);
+    case DType::int64: return integer_product<std::int64_t>(a, b, y);
+    case DType::uint8: return integer_product<std::uint8_t>(a, b, y);
+  }
+}
 
 Type product_type(const Type& a, const Type& b) {
   check(a.ndim() >= 1 && a.ndim() <= 2 && b.ndim() >= 1 && b.ndim() <= 2,

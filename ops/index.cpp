@@ -48,12 +48,46 @@ Var integer_scalar(const Arg& a) {
   return cast(v, DType::int64);
 }
 
-bool is_array(const Index& i) { return i.arg() && !i.arg()->is_literal() && i.arg()->var().ndim() > 0; }
+int rank_of(const Index& i) { return i.arg() && !i.arg()->is_literal() ? i.arg()->var().ndim() : 0; }
+bool is_array(const Index& i) { return rank_of(i) > 0; }
+bool is_mask(const Index& i) { return is_array(i) && i.arg()->dtype() == DType::bool_; }
+
+/// How many of x's axes the index stands for.
+int n_axes(const Index& i) { return i.is_newaxis() || i.is_ellipsis() ? 0 : is_mask(i) ? rank_of(i) : 1; }
+
+/// The index with the ellipsis written as full slices, and each mask as arrays of positions.
+std::vector<Index> spelled_out(const Var& x, const std::vector<Index>& index) {
+  int n_given = 0, n_ellipses = 0;
+  for (const Index& i : index) {
+    n_given += n_axes(i);
+    n_ellipses += i.is_ellipsis() ? 1 : 0;
+  }
+  check(n_ellipses <= 1, "an index holds one ellipsis at most, not {}", n_ellipses);
+  std::vector<Index> full;
+  int axis = 0;
+  for (const Index& i : index) {
+    if (i.is_ellipsis()) {
+      for (int k = n_given; k < x.ndim(); ++k, ++axis) full.emplace_back(slice(none, none));
+    } else if (is_mask(i)) {
+      for (const Var& positions : mask_positions(i.arg()->var(), x, axis)) full.emplace_back(positions);
+    } else {
+      full.push_back(i);
+    }
+    axis += n_axes(i);
+  }
+  return full;
+}
 
 Var basic(const Var& x, const std::vector<Index>& index) {
   Spec spec;
   Vars inputs{x};
+  std::vector<int> pattern;  // of the result, with the new axes
+  int n_kept = 0;
   for (const Index& i : index) {
+    if (i.is_newaxis()) {
+      pattern.push_back('x');
+      continue;
+    }
     Spec::Axis axis;
     if (i.slice()) {
       const Slice& s = *i.slice();
@@ -62,56 +96,73 @@ Var basic(const Var& x, const std::vector<Index>& index) {
       axis.has_step = s.step.has_value();
       for (const auto& bound : {s.start, s.stop, s.step})
         if (bound) inputs.push_back(integer_scalar(*bound));
+      pattern.push_back(n_kept++);
     } else {
       axis.is_slice = false;
       inputs.push_back(integer_scalar(*i.arg()));
     }
     spec.axes.push_back(axis);
   }
-  return apply(make_op(Subtensor(std::move(spec))), std::move(inputs));
+  const Var y = apply(make_op(Subtensor(std::move(spec))), std::move(inputs));
+  while (n_kept < y.ndim()) pattern.push_back(n_kept++);
+  return dimshuffle(y, pattern);
 }
 
 /// Slices first; then the indexed axes are brought to the front, picked from, and their place is given to the
 /// result.
 Var advanced(const Var& x, const std::vector<Index>& index) {
-  check(static_cast<int>(index.size()) <= x.ndim(), "{} indices for {} dimensions", index.size(), x.ndim());
-  std::vector<Index> slices;
-  bool any_slice = false;
-  std::vector<int> picked_axes, order;
-  int result_rank = 0;
+  std::vector<Index> slices;  // a full one where elements are picked
+  AdvancedSubtensor op;
+  Vars positions;
+  std::vector<int> order;
+  int rank = 0;
+  std::size_t first = index.size(), last = 0;  // of the arrays
   for (std::size_t i = 0; i < index.size(); ++i) {
-    if (index[i].slice()) {
+    if (index[i].is_newaxis()) continue;
+    if (const auto& s = index[i].slice()) {
+      op.sliced = op.sliced || s->start || s->stop || s->step;
       slices.push_back(index[i]);
-      any_slice = true;
       continue;
     }
+    order.push_back(static_cast<int>(slices.size()));
     slices.emplace_back(slice(none, none));
-    picked_axes.push_back(static_cast<int>(i));
-    result_rank = std::max(result_rank, index[i].arg()->var().ndim());
+    positions.push_back(index[i].arg()->var());
+    const Type& type = positions.back().type();
+    check(type.is_int(), "an index array holds integers or bools, not {}", type);
+    rank = std::max(rank, type.ndim());
+    first = std::min(first, i);
+    last = i;
   }
-  const Var base = any_slice ? basic(x, slices) : x;
-  order = picked_axes;
+  check(static_cast<int>(slices.size()) <= x.ndim(), "{} indices for {} dimensions", slices.size(), x.ndim());
+  const Var base = op.sliced ? basic(x, slices) : x;
   for (int i = 0; i < x.ndim(); ++i)
-    if (std::find(picked_axes.begin(), picked_axes.end(), i) == picked_axes.end()) order.push_back(i);
-  AdvancedSubtensor op;
-  op.sliced = any_slice;
+    if (std::find(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(positions.size()), i) ==
+        order.begin() + static_cast<std::ptrdiff_t>(positions.size()))
+      order.push_back(i);
   if (!std::is_sorted(order.begin(), order.end())) op.order = order;
   Vars inputs{dimshuffle(base, order)};
-  for (const int a : picked_axes) {
-    const Var i = index[static_cast<std::size_t>(a)].arg()->var();
-    check(i.type().is_int(), "an index array holds integers, not {}", i.type());
-    inputs.push_back(i);
-  }
-  const int first = picked_axes.front(), n_picked = static_cast<int>(picked_axes.size());
-  const bool together = picked_axes.back() - first + 1 == n_picked;
-  if (together && first > 0) {
-    for (int i = 0; i < first; ++i) op.back.push_back(result_rank + i);
-    for (int i = 0; i < result_rank; ++i) op.back.push_back(i);
-    for (int i = result_rank + first; i < result_rank + x.ndim() - n_picked; ++i) op.back.push_back(i);
-  }
-  const std::vector<int> back = op.back;
+  inputs.insert(inputs.end(), positions.begin(), positions.end());
+  const bool together = last - first + 1 == positions.size();
   const Var y = apply(make_op(std::move(op)), std::move(inputs));
-  return back.empty() ? y : dimshuffle(y, back);
+
+  std::vector<int> pattern;
+  bool is_placed = false;
+  const auto place = [&] {
+    for (int i = 0; i < rank && !is_placed; ++i) pattern.push_back(i);
+    is_placed = true;
+  };
+  int next = rank;
+  if (!together) place();
+  for (const Index& i : index) {
+    if (i.is_newaxis())
+      pattern.push_back('x');
+    else if (i.slice())
+      pattern.push_back(next++);
+    else
+      place();
+  }
+  while (next < y.ndim()) pattern.push_back(next++);
+  return dimshuffle(y, pattern);
 }
 
 std::vector<int> inverse(const std::vector<int>& pattern) {
@@ -119,6 +170,22 @@ std::vector<int> inverse(const std::vector<int>& pattern) {
   for (std::size_t i = 0; i < pattern.size(); ++i)
     back[static_cast<std::size_t>(pattern[i])] = static_cast<int>(i);
   return back;
+}
+
+/// y for dimshuffle(x, pattern) as what it means for x, an array of `ndim` axes.
+Var seen_behind(const Var& y, const std::vector<int>& pattern, int ndim) {
+  const int n = static_cast<int>(pattern.size()), added = n - y.ndim();
+  check(added >= 0, "the new values have {} dimensions, the indexed part has {}", y.ndim(), n);
+  std::vector<int> raised, stretched, back(static_cast<std::size_t>(ndim), 'x');
+  for (int i = 0; i < n; ++i) {
+    raised.push_back(i < added ? 'x' : i - added);
+    const int from = pattern[static_cast<std::size_t>(i)];
+    if (from < 0)
+      stretched.push_back(i);
+    else
+      back[static_cast<std::size_t>(from)] = i;
+  }
+  return dimshuffle(addbroadcast(dimshuffle(y, raised), stretched), back);
 }
 
 /// x with its basic index set to y, or with y added to it.
@@ -131,16 +198,8 @@ Var with_basic_part(const Var& part, const Var& y, bool adds) {
 }
 
 /// The same for an advanced index: the way to the picked elements, and the way back.
-Var with_advanced_part(const Var& picked, const AdvancedSubtensor& op, const Var& value, bool adds) {
-  Var y = value;
-  if (!op.back.empty()) {
-    std::vector<int> raised;
-    const int n = static_cast<int>(op.back.size());
-    check(y.ndim() <= n, "the new values have {} dimensions, the indexed part has {}", y.ndim(), n);
-    for (int i = 0; i < n; ++i) raised.push_back(i < n - y.ndim() ? 'x' : i - (n - y.ndim()));
-    y = dimshuffle(dimshuffle(y, raised), inverse(op.back));
-  }
-  const Vars& from = picked.node().inputs;
+Var with_advanced_part(const Var& part, const AdvancedSubtensor& op, const Var& y, bool adds) {
+  const Vars& from = part.node().inputs;
   Vars inputs{from[0], y};
   inputs.insert(inputs.end(), from.begin() + 1, from.end());
   Var whole = apply(make_op(AdvancedIncSubtensor(adds)), std::move(inputs));
@@ -154,26 +213,26 @@ Var with_advanced_part(const Var& picked, const AdvancedSubtensor& op, const Var
 
 Var with_part(const Arg& indexed, const Arg& value, bool adds) {
   const Scope here(indexed);
-  const Var part = indexed.var();
+  Var part = indexed.var();
   const std::string name = adds ? "inc_subtensor" : "set_subtensor";
   const Var given = value.is_literal() ? value.var(part.dtype()) : value.var();
   return checking(name, {part, given}, [&] {
     check(promote(part.dtype(), given.dtype()) == part.dtype(), "values of {} do not fit in {}", given.type(),
           part.type());
-    const Var y = cast(given, part.dtype());
-    const auto op_of = [](const Var& v) {
-      return v.node().kind == Node::Kind::apply ? v.node().op.get() : nullptr;
-    };
-    if (is_basic_index(part)) return with_basic_part(part, y, adds);
-    if (const auto* op = dynamic_cast<const AdvancedSubtensor*>(op_of(part));
-        op != nullptr && op->back.empty())
-      return with_advanced_part(part, *op, y, adds);
-    if (const auto pattern = dimshuffle_pattern(part)) {
-      const Var& picked = part.node().inputs[0];
-      const auto* op = dynamic_cast<const AdvancedSubtensor*>(op_of(picked));
-      if (op != nullptr && op->back == *pattern) return with_advanced_part(picked, *op, y, adds);
+    Var y = cast(given, part.dtype());
+    // Axes may have been moved behind the index.
+    while (const auto pattern = dimshuffle_pattern(part)) {
+      const Var before = part.node().inputs[0];
+      y = seen_behind(y, *pattern, before.ndim());
+      part = before;
     }
-    fail("the first argument must be an indexed expression, x[...], not {}", label(part));
+    if (is_basic_index(part)) return with_basic_part(part, y, adds);
+    const auto* op = part.node().kind == Node::Kind::apply
+                         ? dynamic_cast<const AdvancedSubtensor*>(part.node().op.get())
+                         : nullptr;
+    check(op != nullptr, "the first argument must be an indexed expression, x[...], not {}",
+          label(indexed.var()));
+    return with_advanced_part(part, *op, y, adds);
   });
 }
 
@@ -188,8 +247,9 @@ Var subtensor(const Arg& x, const std::vector<Index>& index) {
   if (!index.empty()) where = index.front().where;
   const Scope here(where);
   return checking("subtensor", {x.var()}, [&] {
-    return std::any_of(index.begin(), index.end(), is_array) ? advanced(x.var(), index)
-                                                             : basic(x.var(), index);
+    const std::vector<Index> full = spelled_out(x.var(), index);
+    const bool picks = std::any_of(full.begin(), full.end(), is_array);
+    return picks ? advanced(x.var(), full) : basic(x.var(), full);
   });
 }
 

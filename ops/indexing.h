@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,13 @@ struct Spec {
   };
   std::vector<Axis> axes;
   bool operator==(const Spec&) const = default;
+
+  /// x[:, :]: all of x.
+  bool is_full() const {
+    return std::all_of(axes.begin(), axes.end(), [](const Axis& a) {
+      return a.is_slice && !a.has_start && !a.has_stop && !a.has_step;
+    });
+  }
 
   std::string text() const {
     std::string s;
@@ -75,12 +83,11 @@ struct IncSubtensor : OpOf<IncSubtensor> {
 
 /// y_p.. = x[i_p, j_p, ...]: elements, or rows, picked by arrays of integers (inputs: x, i, j, ...).
 ///
-/// Of x[:, i] and the like it is the middle step: slices were taken of x, and axes moved, before it, and axes
-/// are moved back behind it. It remembers, for set_subtensor.
+/// Of x[1:, i] and the like it is the middle step: slices were taken of x, and axes moved, before it, and
+/// axes are moved back behind it. It remembers what was before, for set_subtensor.
 struct AdvancedSubtensor : OpOf<AdvancedSubtensor> {
   bool sliced = false;
   std::vector<int> order;  ///< of the axes that were moved, if they were
-  std::vector<int> back;   ///< of the result's axes, if they are
 
   bool operator==(const AdvancedSubtensor&) const = default;
 
@@ -107,5 +114,11 @@ struct AdvancedIncSubtensor : OpOf<AdvancedIncSubtensor> {
   bool can_fail() const override { return true; }
   void perform(const Views& x, const Views& y) const override;
 };
+
+/// The positions where `mask` holds, along each of its axes; its sizes must be those of x from `axis` on.
+Vars mask_positions(const Var& mask, const Var& x, int axis);
+
+/// y_ij.. = x with the position along one axis given by `positions`, of the same rank.
+Var along_axis(const Var& x, const Var& positions, int axis);
 
 }  // namespace damo

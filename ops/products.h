@@ -4,11 +4,14 @@
 
 #include "core/graph.h"
 
-/// For rewrites: products that are added to something.
+/// For rewrites and other products: products, and products that are added to something.
 namespace damo {
 
 /// The type of a product of vectors or matrices. Throws Error with the reason.
 Type product_type(const Type& a, const Type& b);
+
+/// y = a b for matrices of one dtype, y row-major.
+void multiply(const View& a, const View& b, const View& y);
 
 /// Whether v is a dot.
 bool is_dot(const Var& v);

@@ -1,79 +1,18 @@
 #include "ops/reduce.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <limits>
 #include <optional>
 
-#include "core/op.h"
 #include "ops/elemwise.h"
 #include "ops/fused.h"
+#include "ops/reduction.h"
 #include "ops/shape.h"
 #include "ops/structure.h"
 
 namespace damo {
-
-std::vector<int> Axes::of(int ndim) const {
-  std::vector<int> axes;
-  if (!axes_) {
-    for (int i = 0; i < ndim; ++i) axes.push_back(i);
-    return axes;
-  }
-  for (const int a : *axes_) axes.push_back(checked_axis(a, ndim));
-  std::sort(axes.begin(), axes.end());
-  for (std::size_t i = 1; i < axes.size(); ++i)
-    check(axes[i] != axes[i - 1], "axis {} stands twice", axes[i]);
-  return axes;
-}
-
 namespace {
-
-/// The axes of an array split into those that stay and those that go, each with sizes and strides.
-struct Split {
-  int n_kept = 0, n_gone = 0;
-  std::array<std::int64_t, max_rank> kept{}, kept_stride{}, gone{}, gone_stride{};
-  std::int64_t n_outputs = 1, n_terms = 1;
-
-  Split(const View& x, std::uint32_t mask) {
-    for (int i = 0; i < x.ndim(); ++i) {
-      const bool goes = (mask >> i & 1U) != 0;
-      auto& n = goes ? n_gone : n_kept;
-      auto& sizes = goes ? gone : kept;
-      auto& strides = goes ? gone_stride : kept_stride;
-      (goes ? n_terms : n_outputs) *= x.shape[i];
-      const auto last = static_cast<std::size_t>(n - 1);
-      if (n > 0 && strides[last] == x.strides[i] * x.shape[i]) {
-        sizes[last] *= x.shape[i];
-        strides[last] = x.strides[i];
-      } else {
-        sizes[static_cast<std::size_t>(n)] = x.shape[i];
-        strides[static_cast<std::size_t>(n)] = x.strides[i];
-        ++n;
-      }
-    }
-  }
-};
-
-/// Calls f(offset) for every index over `sizes` but the last axis.
-template <class F>
-void for_outer(int n, const std::array<std::int64_t, max_rank>& sizes,
-               const std::array<std::int64_t, max_rank>& strides, F f) {
-  std::array<std::int64_t, max_rank> index{};
-  std::int64_t offset = 0;
-  while (true) {
-    f(offset);
-    int axis = n - 2;
-    for (; axis >= 0; --axis) {
-      const auto a = static_cast<std::size_t>(axis);
-      offset += strides[a];
-      if (++index[a] < sizes[a]) break;
-      index[a] = 0;
-      offset -= strides[a] * sizes[a];
-    }
-    if (axis < 0) return;
-  }
-}
 
 // One reduction each: the accumulator's type, its start, one step. Sums of floats accumulate in float64.
 struct Sum {
@@ -208,20 +147,6 @@ void reduce(const View& x, const View& y, std::uint32_t mask) {
   });
 }
 
-template <class F>
-void visit(DType dtype, F f) {
-  switch (dtype) {
-    case DType::bool_: return f(bool{});
-    case DType::int8: return f(std::int8_t{});
-    case DType::int16: return f(std::int16_t{});
-    case DType::int32: return f(std::int32_t{});
-    case DType::int64: return f(std::int64_t{});
-    case DType::uint8: return f(std::uint8_t{});
-    case DType::float32: return f(float{});
-    case DType::float64: return f(double{});
-  }
-}
-
 /// Whether a mask takes the first axes of some, or the last.
 struct Part {
   SumOver over;
@@ -230,35 +155,11 @@ struct Part {
 
 std::optional<Part> part_of(std::uint32_t mask, int ndim) {
   const int n = std::popcount(mask);
+  if (n == 0) return std::nullopt;
   const std::uint32_t first = (1U << n) - 1U;
   if (mask == first << (ndim - n)) return Part{SumOver::second_part, ndim - n};
   if (mask == first) return Part{SumOver::first_part, n};
   return std::nullopt;
-}
-
-std::string axes_text(std::uint32_t mask, int ndim) {
-  if (mask == (1U << ndim) - 1U) return {};
-  std::string s;
-  int n = 0;
-  for (int i = 0; i < ndim; ++i)
-    if ((mask >> i & 1U) != 0) {
-      s += (n++ > 0 ? ", " : "") + std::to_string(i);
-    }
-  return n == 1 ? "{axis=" + s + "}" : "{axis=(" + s + ")}";
-}
-
-std::uint32_t mask_of(const std::vector<int>& axes) {
-  std::uint32_t mask = 0;
-  for (const int a : axes) mask |= 1U << a;
-  return mask;
-}
-
-/// g, which has lost the axes in `mask`, with them back as stretching axes.
-Var with_axes(const Var& g, std::uint32_t mask, int ndim) {
-  std::vector<int> pattern;
-  int next = 0;
-  for (int i = 0; i < ndim; ++i) pattern.push_back((mask >> i & 1U) != 0 ? 'x' : next++);
-  return dimshuffle(g, pattern);
 }
 
 Args sizes_of(const Var& x) {
@@ -349,69 +250,6 @@ struct Reduce : OpOf<Reduce> {
   }
 };
 
-/// y = the position of the largest (or smallest) element along one axis, or in the flattened array.
-struct ArgExtreme : OpOf<ArgExtreme> {
-  bool largest;
-  std::uint32_t mask;
-  int ndim;
-
-  ArgExtreme(bool l, std::uint32_t m, int n) : largest(l), mask(m), ndim(n) {}
-  bool operator==(const ArgExtreme&) const = default;
-
-  std::string name() const override { return (largest ? "argmax" : "argmin") + axes_text(mask, ndim); }
-
-  Types infer(const Types& x) const override {
-    Type y(DType::int64, {});
-    for (int i = 0; i < x[0].ndim(); ++i) {
-      if ((mask >> i & 1U) != 0) {
-        check(x[0].shape[i] != 0, "axis {} is empty: there is no largest or smallest element", i);
-        continue;
-      }
-      if (x[0].stretches(i)) y.stretch |= 1U << y.ndim();
-      y.shape.push_back(x[0].shape[i]);
-    }
-    return {y};
-  }
-
-  // A position does not change with the elements, until it jumps.
-  Vars L_op(const Vars& x, const Vars&, const Vars&) const override { return {zeros_like(x[0])}; }
-
-  void perform(const Views& x, const Views& y) const override {
-    visit(x[0].dtype, [&]<class T>(T) { search<T>(x[0], y[0]); });
-  }
-
-  template <class T>
-  void search(const View& x, const View& y) const {
-    const Split split(x, mask);
-    std::int64_t* out = y.ptr<std::int64_t>();
-    if (split.n_outputs == 0) return;
-    const T* in = x.ptr<T>();
-    const auto last_kept = static_cast<std::size_t>(std::max(split.n_kept - 1, 0));
-    const auto last_gone = static_cast<std::size_t>(std::max(split.n_gone - 1, 0));
-    const std::int64_t inner_kept = split.n_kept == 0 ? 1 : split.kept[last_kept];
-    const std::int64_t inner_gone = split.n_gone == 0 ? 1 : split.gone[last_gone];
-    for_outer(split.n_kept, split.kept, split.kept_stride, [&](std::int64_t at) {
-      for (std::int64_t k = 0; k < inner_kept; ++k) {
-        std::int64_t position = 0, best_at = 0;
-        T best{};
-        for_outer(split.n_gone, split.gone, split.gone_stride, [&](std::int64_t offset) {
-          for (std::int64_t g = 0; g < inner_gone; ++g, ++position) {
-            const T v = in[at + k * (split.n_kept == 0 ? 0 : split.kept_stride[last_kept]) + offset +
-                           g * (split.n_gone == 0 ? 0 : split.gone_stride[last_gone])];
-            // The first NaN is the extreme, as in NumPy.
-            const bool better = (largest ? v > best : v < best) || (v != v && best == best);
-            if (position == 0 || better) {
-              best = v;
-              best_at = position;
-            }
-          }
-        });
-        *out++ = best_at;
-      }
-    });
-  }
-};
-
 /// y = the sum of what a tile program computes, along the first or the last axes.
 struct FusedSum : OpOf<FusedSum> {
   Fused fused;
@@ -438,18 +276,25 @@ struct FusedSum : OpOf<FusedSum> {
   }
 };
 
-template <class MakeOp>
-Var reduced(const Arg& arg, const ReduceArgs& args, MakeOp make) {
-  const Scope here(arg);
-  const Var x = arg.var();
-  const std::string name = make((1U << x.ndim()) - 1U, x.ndim())->name();
-  const std::uint32_t mask = checking(name, {x}, [&] { return mask_of(args.axis.of(x.ndim())); });
-  const Var y = apply(make(mask, x.ndim()), Vars{x});
-  return args.keepdims ? with_axes(y, mask, x.ndim()) : y;
-}
-
 Var reduced(Reduce::Kind kind, const Arg& x, const ReduceArgs& args) {
   return reduced(x, args, [kind](std::uint32_t mask, int n) { return make_op(Reduce(kind, mask, n)); });
+}
+
+/// A sum or product with the dtypes asked for.
+Var accumulated(Reduce::Kind kind, const Arg& arg, const ReduceArgs& args) {
+  if (!args.dtype && !args.acc_dtype) return reduced(kind, arg, args);
+  const Scope here(arg);
+  const Var x = arg.var();
+  const bool floats = x.type().is_float();
+  const DType acc = args.acc_dtype.value_or(floats ? DType::float64 : DType::int64);
+  checking(Reduce(kind, 0, 0).name(), {x}, [&] {
+    check(promote(x.dtype(), acc) == acc || (is_float(acc) && !floats),
+          "{} cannot be accumulated in {}: precision would be lost", x.dtype(), acc);
+  });
+  const ReduceArgs plain = {.axis = args.axis, .keepdims = args.keepdims, .ddof = args.ddof};
+  const Var total = reduced(kind, is_float(acc) ? cast(x, acc) : x, plain);
+  // Integers wrap around: int64, cast to acc, is what acc would have held.
+  return cast(cast(total, acc), args.dtype.value_or(floats ? x.dtype() : DType::int64));
 }
 
 }  // namespace
@@ -471,34 +316,11 @@ Var fused_sum(const Var& v, const Current& now) {
   return apply(op, std::move(operands));
 }
 
-Var sum(const Arg& x, const ReduceArgs& args) { return reduced(Reduce::Kind::sum, x, args); }
-Var prod(const Arg& x, const ReduceArgs& args) { return reduced(Reduce::Kind::prod, x, args); }
+Var sum(const Arg& x, const ReduceArgs& args) { return accumulated(Reduce::Kind::sum, x, args); }
+Var prod(const Arg& x, const ReduceArgs& args) { return accumulated(Reduce::Kind::prod, x, args); }
 Var max(const Arg& x, const ReduceArgs& args) { return reduced(Reduce::Kind::max, x, args); }
 Var min(const Arg& x, const ReduceArgs& args) { return reduced(Reduce::Kind::min, x, args); }
 Var any(const Arg& x, const ReduceArgs& args) { return reduced(Reduce::Kind::any, x, args); }
 Var all(const Arg& x, const ReduceArgs& args) { return reduced(Reduce::Kind::all, x, args); }
-
-Var argmax(const Arg& x, const ReduceArgs& args) {
-  return reduced(x, args, [](std::uint32_t mask, int n) { return make_op(ArgExtreme(true, mask, n)); });
-}
-Var argmin(const Arg& x, const ReduceArgs& args) {
-  return reduced(x, args, [](std::uint32_t mask, int n) { return make_op(ArgExtreme(false, mask, n)); });
-}
-
-Var mean(const Arg& arg, const ReduceArgs& args) {
-  const Scope here(arg);
-  const Var given = arg.var();
-  const Var x = given.type().is_float() ? given : cast(given, DType::float64);
-  const Var total = sum(x, args);
-  Var n;
-  for (const int axis : args.axis.of(x.ndim())) n = n.is_set() ? n * shape(x, axis) : shape(x, axis);
-  return n.is_set() ? total / cast(n, x.dtype()) : total;
-}
-
-Var var(const Arg& arg, const ReduceArgs& args) {
-  const Scope here(arg);
-  const Var x = arg.var();
-  return mean(sqr(x - mean(x, {.axis = args.axis, .keepdims = true})), args);
-}
 
 }  // namespace damo

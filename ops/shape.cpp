@@ -230,31 +230,6 @@ struct Alloc : OpOf<Alloc> {
   }
 };
 
-/// y = [start, start + step, ...) (inputs: start, stop, step).
-struct Arange : OpOf<Arange> {
-  std::string name() const override { return "arange"; }
-
-  Types infer(const Types& x) const override {
-    Type y(DType::int64, {-1});
-    check(!x[2].has_value || x[2].value != 0, "the step is 0");
-    if (!x[0].has_value || !x[1].has_value || !x[2].has_value) return {y};
-    const std::int64_t start = x[0].value, stop = x[1].value, step = x[2].value;
-    const std::int64_t span = step > 0 ? stop - start : start - stop;
-    const std::int64_t width = step > 0 ? step : -step;
-    y.shape[0] = span <= 0 ? 0 : (span + width - 1) / width;
-    return {y};
-  }
-
-  Vars L_op(const Vars&, const Vars&, const Vars&) const override { return Vars(3); }
-  bool needs_value(int) const override { return true; }
-
-  void perform(const Views& x, const Views& y) const override {
-    const std::int64_t start = *x[0].ptr<std::int64_t>(), step = *x[2].ptr<std::int64_t>();
-    std::int64_t* out = y[0].ptr<std::int64_t>();
-    for (std::int64_t i = 0; i < y[0].size(); ++i) out[i] = start + i * step;
-  }
-};
-
 /// y = the inputs one behind the other along an axis.
 struct Join : OpOf<Join> {
   int axis;
@@ -425,15 +400,6 @@ Var filled_like(const Arg& arg, double value) {
 
 Var zeros_like(const Arg& x) { return filled_like(x, 0); }
 Var ones_like(const Arg& x) { return filled_like(x, 1); }
-
-Var arange(const Arg& stop) { return arange(Arg(0, Here(stop.where.file, stop.where.line)), stop); }
-
-Var arange(const Arg& start, const Arg& stop, const Arg& step) {
-  const Scope here(stop);
-  return checking("arange", {start.var(), stop.var(), step.var()}, [&] {
-    return apply(make_op(Arange()), Vars{size_var(start), size_var(stop), size_var(step)});
-  });
-}
 
 Var join(int axis, const Args& parts) {
   check(!parts.empty(), "join: there is nothing to join");

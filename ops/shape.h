@@ -21,9 +21,6 @@ Var zeros(const Args& shape, DType dtype = floatX(), Here at = {});
 Var ones(const Args& shape, DType dtype = floatX(), Here at = {});
 Var zeros_like(const Arg& x);
 Var ones_like(const Arg& x);
-/// int64 [start, start + step, ...) up to, and without, stop.
-Var arange(const Arg& stop);
-Var arange(const Arg& start, const Arg& stop, const Arg& step = 1);
 /// Along an existing axis; all other sizes must agree.
 Var join(int axis, const Args& parts);
 inline Var concatenate(const Args& parts, int axis = 0) { return join(axis, parts); }

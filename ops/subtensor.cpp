@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/shape.h"
+#include "ops/visit.h"
 
 /// Basic indexing: slices and integers.
 namespace damo {
@@ -109,10 +110,10 @@ void put(const View& part, const View& y, bool adds) {
     if (y.shape[i] != 1) from.strides[i + added] = y.strides[i];
   if (!adds) return copy_into(part, from);
   if (part.size() == 0) return;
-  const auto run = [&]<class T>(T) {
-    Sizes index(part.ndim(), 0);
+  visit(part.dtype, [&]<class T>(T) {
     T* to = part.ptr<T>();
     const T* v = from.ptr<T>();
+    Sizes index(part.ndim(), 0);
     while (true) {
       *to = static_cast<T>(*to + *v);
       int axis = part.ndim() - 1;
@@ -126,17 +127,7 @@ void put(const View& part, const View& y, bool adds) {
       }
       if (axis < 0) return;
     }
-  };
-  switch (part.dtype) {
-    case DType::bool_: return run(bool{});
-    case DType::int8: return run(std::int8_t{});
-    case DType::int16: return run(std::int16_t{});
-    case DType::int32: return run(std::int32_t{});
-    case DType::int64: return run(std::int64_t{});
-    case DType::uint8: return run(std::uint8_t{});
-    case DType::float32: return run(float{});
-    case DType::float64: return run(double{});
-  }
+  });
 }
 
 void check_fits(const Type& y, const Type& part) {
@@ -153,6 +144,10 @@ Types Subtensor::infer(const Types& x) const { return {indexed_type(spec, x, 1)}
 
 Vars Subtensor::L_op(const Vars& x, const Vars&, const Vars& gy) const {
   Vars gx(x.size());
+  if (spec.is_full()) {
+    gx[0] = gy[0];
+    return gx;
+  }
   Vars inputs{zeros_like(x[0]), gy[0]};
   inputs.insert(inputs.end(), x.begin() + 1, x.end());
   gx[0] = apply(make_op(IncSubtensor(spec, true)), std::move(inputs));

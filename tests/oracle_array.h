@@ -59,5 +59,6 @@ bool oracle_movement(const OpName& op, const Arrays& x, Array& y);
 bool oracle_indexing(const OpName& op, const Arrays& x, Array& y);
 bool oracle_linalg(const OpName& op, const Arrays& x, Array& y);
 bool oracle_images(const OpName& op, const Arrays& x, Array& y);
+bool oracle_order(const OpName& op, const Arrays& x, Array& y);
 
 }  // namespace damo::test

@@ -5,10 +5,10 @@
 namespace damo::test {
 namespace {
 
-/// Whether axis i of x goes: the fields name the axes, none of them means all.
+/// Whether axis i of x goes: the fields name the axes, no fields mean all.
 std::vector<bool> reduced_axes(const OpName& op, int ndim) {
   const std::vector<int> named = op.numbers();
-  std::vector<bool> gone(static_cast<std::size_t>(ndim), named.empty());
+  std::vector<bool> gone(static_cast<std::size_t>(ndim), op.fields.empty());
   for (const int axis : named) gone[static_cast<std::size_t>(axis)] = true;
   return gone;
 }
@@ -97,6 +97,19 @@ bool oracle_reduction(const OpName& op, const Arrays& x, Array& y) {
           else
             y.whole[o] += x[0].integer(p) * x[1].integer(q);
         }
+    return true;
+  }
+  if (op.name == "batched_dot") {
+    const Sizes &a = x[0].shape, &b = x[1].shape;
+    y = Array(y.dtype, {a[0], a[1], b[2]});
+    each_index({a[0], a[1], b[2], a[2]}, [&](const Sizes& i) {
+      const std::size_t o = position(y.shape, {i[0], i[1], i[2]}), p = position(a, {i[0], i[1], i[3]}),
+                        q = position(b, {i[0], i[3], i[2]});
+      if (is_float(y.dtype))
+        y.real[o] += x[0].number(p) * x[1].number(q);
+      else
+        y.whole[o] += x[0].integer(p) * x[1].integer(q);
+    });
     return true;
   }
   return false;

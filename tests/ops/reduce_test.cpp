@@ -31,6 +31,7 @@ const Row table[] = {
     {"var", var},
     {"max", max, true, false},
     {"min", min, true, false},
+    {"ptp", ptp, true, false},
     {"any", any, false, false},
     {"all", all, false, false},
     {"argmax", argmax, false, false},

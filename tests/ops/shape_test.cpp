@@ -147,23 +147,6 @@ TEST_CASE("alloc, zeros, ones and their likes") {
   CHECK(zeros_like(k).dtype() == int32);
 }
 
-TEST_CASE("arange") {
-  const Var a = lscalar("a"), b = lscalar("b"), c = lscalar("c");
-  const Function f = function({.inputs = {a, b, c}, .outputs = arange(a, b, c)});
-  for (const int start : {-3, 0, 4})
-    for (const int stop : {-5, 0, 7})
-      for (const int step : {-3, -1, 1, 2, 5}) {
-        std::vector<int> want;
-        for (int v = start; step > 0 ? v < stop : v > stop; v += step) want.push_back(v);
-        INFO(start, " ", stop, " ", step);
-        CHECK(Tensor(f(start, stop, step)).to_vector<int>() == want);
-      }
-  CHECK(arange(3).dtype() == int64);
-  CHECK(arange(3).type().shape == Sizes{3});
-  CHECK(arange(2, 9, 3).type().shape == Sizes{3});
-  CHECK(error_of([&] { f(0, 3, 0); }).starts_with("arange: the step is 0\n"));
-}
-
 TEST_CASE("join, concatenate and stack") {
   test::expect_op({.name = "join along 0",
                    .build =

@@ -1,0 +1,70 @@
+#include <cmath>
+
+#include "core/op.h"
+#include "ops/elemwise.h"
+#include "ops/reduce.h"
+#include "ops/shape.h"
+
+/// What is composed of sums and extremes.
+namespace damo {
+namespace {
+
+/// How many elements are reduced to one; empty for no axes.
+Var count(const Var& x, const Axes& axes) {
+  Var n;
+  for (const int axis : axes.of(x.ndim())) n = n.is_set() ? n * shape(x, axis) : shape(x, axis);
+  return n;
+}
+
+}  // namespace
+
+Var mean(const Arg& arg, const ReduceArgs& args) {
+  const Scope here(arg);
+  const Var given = arg.var();
+  const bool as_given = given.type().is_float() || args.dtype || args.acc_dtype;
+  const Var x = as_given ? given : cast(given, DType::float64);
+  const Var total = sum(x, args);
+  const Var n = count(x, args.axis);
+  const DType dtype = total.dtype() == DType::float32 ? DType::float32 : DType::float64;
+  return n.is_set() ? total / cast(n, dtype) : cast(total, dtype);
+}
+
+Var var(const Arg& arg, const ReduceArgs& args) {
+  const Scope here(arg);
+  const Var x = arg.var();
+  const Var squares = sqr(x - mean(x, {.axis = args.axis, .keepdims = true}));
+  ReduceArgs sums = args;
+  sums.ddof = 0;
+  if (args.ddof == 0) return mean(squares, sums);
+  const Var total = sum(squares, sums);
+  const Var n = count(x, args.axis);
+  return total /
+         cast((n.is_set() ? n : constant(Tensor::full({}, DType::int64, 1))) - args.ddof, total.dtype());
+}
+
+Var std_(const Arg& arg, const ReduceArgs& args) {
+  const Scope here(arg);
+  return sqrt(var(arg, args));
+}
+
+Var ptp(const Arg& arg, const ReduceArgs& args) {
+  const Scope here(arg);
+  return max(arg, args) - min(arg, args);
+}
+
+Var norm(const Arg& arg, double p, const ReduceArgs& args) {
+  const Scope here(arg);
+  const Var given = arg.var();
+  checking("norm", {given}, [&] {
+    check(p != 0 && !std::isnan(p), "the order of a norm is a number other than 0, not {}", p);
+  });
+  const Var x = given.type().is_float() ? given : cast(given, DType::float64);
+  if (std::isinf(p)) return p > 0 ? max(abs(x), args) : min(abs(x), args);
+  if (p == 1) return sum(abs(x), args);
+  const Var total = p == 2 ? sum(sqr(x), args) : sum(pow(abs(x), p), args);
+  // The root is steep without bound at 0: there both the value and the gradient are put in by hand.
+  const Var is_zero = eq(total, 0), safe = switch_(is_zero, 1, total);
+  return switch_(is_zero, 0, p == 2 ? sqrt(safe) : pow(safe, 1 / p));
+}
+
+}  // namespace damo
