@@ -48,7 +48,7 @@ TEST_CASE("the functions for fmin_cg are means over the minibatches") {
     const logistic_cg::LogisticRegression model({.input = x, .n_in = tiny_n_in, .n_out = tiny_n_out});
     std::vector<double> costs;
     const auto functions = logistic_cg::functions(model, data, 7, [&](std::int64_t i, double cost) {
-      CHECK(i == static_cast<std::int64_t>(costs.size()));
+      CHECK(i == static_cast<std::int64_t>(costs.size() % 8));
       costs.push_back(cost);
     });
     std::vector<double> theta = random({39}, float64, 3).to_vector<double>();
