@@ -7,6 +7,7 @@
 
 #include "core/binomial.h"
 #include "core/check.h"
+#include "core/draws.h"
 
 namespace damo {
 namespace {
@@ -34,54 +35,6 @@ Tensor filled(const Sizes& size, DType dtype, Draw draw) {
   const Tensor t = Tensor::empty(size, dtype_of<T>());
   for (T& v : t.span<T>()) v = draw();
   return t.astype(dtype);
-}
-
-/// log k!, by Stirling's series from k + 1 = 7 on; NumPy's Poisson draws compare with this very sum.
-double log_factorial(double k) {
-  // Bernoulli number B_2j / (2j (2j - 1))
-  constexpr double series[] = {8.333333333333333e-02,  -2.777777777777778e-03, 7.936507936507937e-04,
-                               -5.952380952380952e-04, 8.417508417508418e-04,  -1.917526917526918e-03,
-                               6.410256410256410e-03,  -2.955065359477124e-02, 1.796443723688307e-01,
-                               -1.39243221690590e+00};
-  constexpr double log_2pi = 1.8378770664093453;
-  if (k < 2) return 0;
-  const double shift = k < 6 ? 6 - k : 0;
-  double x = k + 1 + shift;
-  const double x2 = (1.0 / x) * (1.0 / x);
-  double sum = 0;
-  for (int i = 9; i >= 0; --i) sum = sum * x2 + series[i];
-  double y = sum / x + 0.5 * log_2pi + (x - 0.5) * std::log(x) - x;
-  for (double s = shift; s > 0; --s) {
-    x -= 1.0;
-    y -= std::log(x);
-  }
-  return y;
-}
-
-// Counts uniform draws until their product falls below e^-lambda.
-std::int64_t poisson_by_product(MT19937State& state, double lambda) {
-  const double limit = std::exp(-lambda);
-  std::int64_t k = 0;
-  for (double product = state.uniform(); product > limit; product *= state.uniform()) ++k;
-  return k;
-}
-
-// Transformed rejection with squeeze, PTRS in Hoermann, "The transformed rejection method for generating
-// Poisson random variables", Insurance: Mathematics and Economics 12 (1993), for lambda >= 10.
-std::int64_t poisson_by_rejection(MT19937State& state, double lambda) {
-  const double log_lambda = std::log(lambda);
-  const double b = 0.931 + 2.53 * std::sqrt(lambda), a = -0.059 + 0.02483 * b;
-  const double inverse_alpha = 1.1239 + 1.1328 / (b - 3.4), v_r = 0.9277 - 3.6224 / (b - 2);
-  while (true) {
-    const double u = state.uniform() - 0.5, v = state.uniform();
-    const double us = 0.5 - std::fabs(u);
-    const double k = std::floor((2 * a / us + b) * u + lambda + 0.43);
-    if (us >= 0.07 && v <= v_r) return static_cast<std::int64_t>(k);
-    if (k < 0 || (us < 0.013 && v > us)) continue;
-    if (std::log(v) + std::log(inverse_alpha) - std::log(a / (us * us) + b) <=
-        -lambda + k * log_lambda - log_factorial(k))
-      return static_cast<std::int64_t>(k);
-  }
 }
 
 }  // namespace
@@ -155,11 +108,8 @@ Tensor RandomState::binomial(std::int64_t n, double p, const Sizes& size) {
 }
 
 std::int64_t RandomState::poisson(double lambda) {
-  // Ten standard deviations below 2^63, as in NumPy.
-  constexpr double largest = 9223372006484771000.0;
-  check(lambda >= 0 && lambda <= largest, "poisson needs 0 <= lambda <= {}, not {}", largest, lambda);
-  if (lambda == 0) return 0;
-  return lambda < 10 ? poisson_by_product(state_, lambda) : poisson_by_rejection(state_, lambda);
+  check_poisson(lambda);
+  return draw_poisson(state_, lambda);
 }
 
 Tensor RandomState::poisson(double lambda, const Sizes& size) {
@@ -178,23 +128,9 @@ Tensor RandomState::exponential(double scale, const Sizes& size, DType dtype) {
 }
 
 std::vector<std::int64_t> RandomState::multinomial(std::int64_t n, const std::vector<double>& pvals) {
-  check(n >= 0, "multinomial needs n >= 0, not {}", n);
-  check(!pvals.empty(), "multinomial needs at least one probability");
-  for (const double p : pvals)
-    check(p >= 0 && p <= 1, "multinomial needs probabilities in [0, 1], not {}", p);
-  const double sum = std::accumulate(pvals.begin(), pvals.end() - 1, 0.0);
-  check(sum <= 1.0 + 1e-12, "the probabilities of multinomial but the last sum to {}, more than 1", sum);
-  std::vector<std::int64_t> counts(pvals.size(), 0);
-  std::int64_t left = n;
-  double rest = 1.0;
-  for (std::size_t i = 0; i + 1 < pvals.size() && left > 0; ++i) {
-    // Rounding may push the quotient above 1, or make it 0/0: min then gives 1. A zero draws nothing.
-    const double p = std::min(1.0, pvals[i] / rest);
-    counts[i] = p == 0 ? 0 : binomial(left, p);
-    left -= counts[i];
-    rest -= pvals[i];
-  }
-  counts.back() += left;
+  check_multinomial(n, pvals);
+  std::vector<std::int64_t> counts(pvals.size());
+  draw_multinomial(state_, n, pvals, counts);
   return counts;
 }
 
@@ -219,12 +155,12 @@ Tensor RandomState::permutation(std::int64_t n) {
   return t;
 }
 
-Tensor RandomState::choice(std::int64_t n, const Sizes& size, bool replace) {
-  check(n > 0 || size.product() == 0, "choice needs n > 0, not {}", n);
-  if (replace) return size.product() == 0 ? Tensor::empty(size, int64) : randint(0, n, size);
-  const std::int64_t count = size.product();
-  check(count <= n, "choice without repetition cannot take {} of {} elements", count, n);
-  return permutation(n).slice(0, 0, count).copy().reshaped(size);
+Tensor RandomState::choice(std::int64_t n, const Sizes& size, bool replace, const std::vector<double>& p) {
+  // The square root of a double's epsilon, as in NumPy.
+  check_choice(n, size.product(), replace, p, 0x1p-26);
+  const Tensor t = Tensor::empty(size, int64);
+  draw_choice(state_, n, replace, p, t.span<std::int64_t>());
+  return t;
 }
 
 }  // namespace damo

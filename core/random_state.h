@@ -1,9 +1,9 @@
 #pragma once
 #include <cstdint>
 #include <span>
-#include <utility>
 #include <vector>
 
+#include "core/draws.h"
 #include "core/mt19937.h"
 #include "core/tensor.h"
 
@@ -70,11 +70,12 @@ class RandomState {
   /// Permutes the values in place.
   template <class T>
   void shuffle(std::span<T> values) {
-    for (std::size_t i = values.size(); i-- > 1;) std::swap(values[i], values[state_.interval(i)]);
+    draw_shuffle(state_, values);
   }
 
-  /// Elements of 0 .. n-1, with or without repetition, int64. Without, needs at most n of them.
-  Tensor choice(std::int64_t n, const Sizes& size, bool replace = true);
+  /// Elements of 0 .. n-1, with or without repetition, int64; with the probabilities p, if they are given.
+  /// Without, needs at most n of them.
+  Tensor choice(std::int64_t n, const Sizes& size, bool replace = true, const std::vector<double>& p = {});
 
  private:
   MT19937State state_;

@@ -6,6 +6,15 @@
 
 namespace damo {
 
+/// -mean_i log p[i, y_i], a scalar, for the probabilities p (n, n_out) of the classes and the labels y,
+/// integers (n,). A mean, not a sum: the learning rate then depends less on the batch size. A label outside
+/// [0, n_out) is an Error of the call.
+Var negative_log_likelihood(const Var& p_y_given_x, const Arg& y);
+
+/// The fraction of predictions, integers (n,), that are not y, a scalar. Throws Error unless y is a vector of
+/// integers.
+Var error_rate(const Var& y_pred, const Arg& y);
+
 /// Multi-class logistic regression: p(y = i | x) = softmax(x W + b)_i, and the class predicted is the most
 /// probable one (tutorial "Classifying MNIST digits using Logistic Regression").
 struct LogisticRegression {
@@ -20,11 +29,8 @@ struct LogisticRegression {
   /// W (n_in, n_out) and b (n_out,) start at zero. Throws Error if the input is not set or a size is below 1.
   explicit LogisticRegression(Args args);
 
-  /// -mean_i log p(y = y_i | x_i), a scalar; y holds the labels, integers (n,). A mean, not a sum: the
-  /// learning rate then depends less on the batch size. A label outside [0, n_out) is an Error of the call.
+  /// Those of p_y_given_x and y_pred.
   Var negative_log_likelihood(const Arg& y) const;
-
-  /// The fraction of wrong predictions, a scalar. Throws Error unless y is a vector of integers.
   Var errors(const Arg& y) const;
 
   NamedParams named_params() const { return {{"W", W}, {"b", b}}; }

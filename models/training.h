@@ -1,5 +1,6 @@
 #pragma once
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "models/datasets.h"
@@ -27,5 +28,10 @@ struct TrainingFunctions {
 /// size of one of the sets.
 TrainingFunctions training_functions(const Classifier& classifier, const Datasets& datasets, int batch_size,
                                      double learning_rate);
+
+/// The classifier's errors on each whole minibatch of a data set. `name` is the function's. Throws Error as
+/// training_functions.
+std::function<std::vector<double>()> score_function(const Classifier& classifier, const SharedDataset& data,
+                                                    int batch_size, const std::string& name);
 
 }  // namespace damo

@@ -5,161 +5,39 @@
 #include <cstring>
 #include <vector>
 
-#include "core/binomial.h"
 #include "core/mrg.h"
 #include "core/op.h"
 #include "core/random_state.h"
 #include "ops/elemwise.h"
+#include "ops/index.h"
+#include "ops/random_op.h"
+#include "ops/shape.h"
 
 namespace damo {
 namespace {
-
-enum class Law { binomial, uniform, normal };
-enum class Generator { numpy, mrg };
-
-double number(const View& v) {
-  switch (v.dtype) {
-    case DType::float32: return static_cast<double>(*v.ptr<float>());
-    case DType::float64: return *v.ptr<double>();
-    default: return static_cast<double>(*v.ptr<std::int64_t>());
-  }
-}
-
-/// Calls fill(pointer, n) with memory of y's dtype, or of F if y holds integers, and converts.
-template <class F, class Fill>
-void fill_as(const View& y, Fill fill) {
-  if (y.dtype == dtype_of<F>()) return fill(y.ptr<F>());
-  thread_local std::vector<F> scratch;
-  scratch.resize(static_cast<std::size_t>(y.size()) + 1);
-  fill(scratch.data());
-  copy_into(y, View{dtype_of<F>(), y.shape, row_major(y.shape), scratch.data()});
-}
-
-/// (sample, next state) of a generator (inputs: state, the law's two parameters, sizes).
-struct Draw : OpOf<Draw> {
-  Law law;
-  Generator generator;
-  DType dtype;
-
-  Draw(Law l, Generator g, DType d) : law(l), generator(g), dtype(d) {}
-  bool operator==(const Draw&) const = default;
-
-  std::string name() const override {
-    static constexpr const char* names[] = {"binomial", "uniform", "normal"};
-    return std::string(generator == Generator::mrg ? "mrg_" : "random_") + names[static_cast<int>(law)];
-  }
-
-  Types infer(const Types& x) const override {
-    Type sample(dtype, {});
-    for (std::size_t i = 3; i < x.size(); ++i) {
-      check(!x[i].has_value || x[i].value >= 0, "a size cannot be {}", x[i].value);
-      sample.shape.push_back(x[i].has_value ? x[i].value : -1);
-    }
-    for (int i = 1; i < 3; ++i)
-      check(x[static_cast<std::size_t>(i)].ndim() == 0, "the parameters of a draw are scalars");
-    return {sample, x[0]};
-  }
-
-  Var size(const Vars& x, int output, int axis) const override {
-    return output == 0 ? cast(x[static_cast<std::size_t>(axis) + 3], DType::int64) : Var();
-  }
-
-  // The numbers do not change with the parameters in a way that has a derivative.
-  Vars L_op(const Vars& x, const Vars&, const Vars&) const override { return Vars(x.size()); }
-
-  bool needs_value(int input) const override { return input > 2; }
-  bool reads(int input) const override { return input < 3; }
-  bool overwrites(int output, int input) const override { return output == 1 && input == 0; }
-  int next_of(int output) const override { return output == 1 ? 0 : -1; }
-  bool can_fail() const override { return true; }
-
-  void perform(const Views& x, const Views& y) const override {
-    const double a = number(x[1]), b = number(x[2]);
-    if (law == Law::binomial) {
-      check(b >= 0 && b <= 1, "p must lie in [0, 1], not {}", b);
-      check(a >= 0, "the number of trials must not be negative, not {}", a);
-    } else if (law == Law::normal) {
-      check(b >= 0, "the standard deviation must not be negative, not {}", b);
-    }
-    if (y[1].data != x[0].data) copy_into(y[1], x[0]);
-    if (generator == Generator::numpy)
-      draw_numpy(*static_cast<MT19937State*>(y[1].data), a, b, y[0]);
-    else if (dtype == DType::float32 || x[2].dtype == DType::float32)
-      draw_mrg<float>(y[1], a, b, y[0]);
-    else
-      draw_mrg<double>(y[1], a, b, y[0]);
-  }
-
-  void draw_numpy(MT19937State& state, double a, double b, const View& y) const {
-    const std::int64_t n = y.size();
-    switch (law) {
-      case Law::binomial: {
-        const Binomial binomial(static_cast<std::int64_t>(a), b);
-        if (y.dtype == DType::float32) return binomial.fill(state, y.ptr<float>(), n);
-        if (y.dtype == DType::float64) return binomial.fill(state, y.ptr<double>(), n);
-        return fill_as<std::int64_t>(y, [&](std::int64_t* out) { binomial.fill(state, out, n); });
-      }
-      case Law::uniform:
-        if (y.dtype == DType::float32) return state.fill_uniform(y.ptr<float>(), n, a, b);
-        return fill_as<double>(y, [&](double* out) { state.fill_uniform(out, n, a, b); });
-      case Law::normal:
-        return fill_as<double>(y, [&](double* out) {
-          for (std::int64_t i = 0; i < n; ++i) out[i] = a + b * state.normal();
-        });
-    }
-  }
-
-  template <class T>
-  void draw_mrg(const View& state, double a, double b, const View& y) const {
-    auto* rows = state.ptr<std::int32_t>();
-    const std::int64_t n = y.size(), n_rows = state.shape[0];
-    thread_local std::vector<T> u;
-    u.resize(static_cast<std::size_t>(mrg_normal_room(n)));
-    if (law == Law::normal)
-      mrg_normal(rows, n_rows, u.data(), n);
-    else
-      mrg_uniform(rows, n_rows, u.data(), n);
-    const T p = static_cast<T>(a), q = static_cast<T>(b);
-    for (std::int64_t i = 0; i < n; ++i) {
-      T& v = u[static_cast<std::size_t>(i)];
-      if (law == Law::binomial)
-        v = v < q ? T(1) : T(0);
-      else if (law == Law::uniform)
-        v = v * (q - p) + p;
-      else
-        v = p + q * v;
-    }
-    copy_into(y, View{dtype_of<T>(), y.shape, row_major(y.shape), u.data()});
-  }
-};
-
-/// The sample; its state becomes the next one in every function that draws it.
-Var draw(const Draw& op, const Shared& state, const Arg& a, const Arg& b, const Args& size) {
-  Vars inputs{state, a.var(), b.var()};
-  if (op.law == Law::binomial) inputs[1] = cast(inputs[1], DType::int64);
-  if (!inputs[2].type().is_float()) inputs[2] = cast(inputs[2], floatX());
-  if (op.law != Law::binomial && !inputs[1].type().is_float()) inputs[1] = cast(inputs[1], floatX());
-  for (const Arg& s : size) {
-    const Var n = s.is_literal() ? s.var(DType::int64) : s.var();
-    check(n.ndim() == 0 && !n.type().is_float(), "{}: a size is an integer scalar, not {}", op.name(),
-          n.type());
-    inputs.push_back(cast(n, DType::int64));
-  }
-  return apply_all(make_op(op), std::move(inputs))[0];
-}
 
 void check_float(DType dtype, const char* law) {
   check(is_float(dtype), "{}: the dtype is a float, not {}", law, dtype);
 }
 
-/// The size if it is all literals.
-std::optional<Sizes> literal_size(const Args& size) {
-  Sizes sizes;
-  for (const Arg& s : size) {
-    if (!s.is_literal()) return {};
-    sizes.push_back(s.var().type().value);
-  }
-  return sizes;
+/// `what` of a law as an int64 scalar, or of any rank if `array`.
+Var integers(const Arg& a, const char* law, const char* what, bool array = false) {
+  const Var v = a.is_literal() && !a.is_float_literal() ? a.var(DType::int64) : a.var();
+  check(!v.type().is_float() && (array || v.ndim() == 0), "{}: {} is an integer{}, not {}", law, what,
+        array ? " or an array of them" : " scalar", v.type());
+  return cast(v, DType::int64);
+}
+
+Var floats(const Arg& a) {
+  const Var v = a.var();
+  return v.type().is_float() ? v : cast(v, floatX());
+}
+
+std::array<std::int64_t, 6> six(const std::vector<std::int64_t>& words) {
+  check(words.size() == 6, "the seed of MRG_RandomStreams is one number or six, not {}", words.size());
+  std::array<std::int64_t, 6> a{};
+  std::copy(words.begin(), words.end(), a.begin());
+  return a;
 }
 
 }  // namespace
@@ -178,38 +56,88 @@ Shared RandomStreams::next_state() {
 
 Var RandomStreams::binomial(const BinomialArgs& args, Here at) {
   const Scope here(at);
-  return draw(Draw(Law::binomial, Generator::numpy, args.dtype), next_state(), args.n, args.p, args.size);
+  const SampleSizes size("random_binomial", args.size);
+  return draw(Law::binomial, Generator::numpy, args.dtype, next_state(), args.n, args.p, size);
 }
 Var RandomStreams::uniform(const UniformArgs& args, Here at) {
   const Scope here(at);
   check_float(args.dtype, "uniform");
-  return draw(Draw(Law::uniform, Generator::numpy, args.dtype), next_state(), args.low, args.high, args.size);
+  const SampleSizes size("random_uniform", args.size);
+  return draw(Law::uniform, Generator::numpy, args.dtype, next_state(), args.low, args.high, size);
 }
 Var RandomStreams::normal(const NormalArgs& args, Here at) {
   const Scope here(at);
   check_float(args.dtype, "normal");
-  return draw(Draw(Law::normal, Generator::numpy, args.dtype), next_state(), args.avg, args.std, args.size);
+  const SampleSizes size("random_normal", args.size);
+  return draw(Law::normal, Generator::numpy, args.dtype, next_state(), args.avg, args.std, size);
+}
+Var RandomStreams::random_integers(const RandomIntegersArgs& args, Here at) {
+  const Scope here(at);
+  const SampleSizes size("random_integers", args.size);
+  return draw(Law::integers, Generator::numpy, args.dtype, next_state(),
+              integers(args.low, "random_integers", "low", true),
+              integers(args.high, "random_integers", "high", true), size);
+}
+Var RandomStreams::poisson(const PoissonArgs& args, Here at) {
+  const Scope here(at);
+  const SampleSizes size("random_poisson", args.size);
+  return draw(Law::poisson, Generator::numpy, args.dtype, next_state(), 0., args.lam, size);
 }
 
-namespace {
-
-std::array<std::int64_t, 6> six(const std::vector<std::int64_t>& words) {
-  check(words.size() == 6, "the seed of MRG_RandomStreams is one number or six, not {}", words.size());
-  std::array<std::int64_t, 6> a{};
-  std::copy(words.begin(), words.end(), a.begin());
-  return a;
+Var RandomStreams::multinomial(const MultinomialArgs& args, Here at) {
+  const Scope here(at);
+  const SampleSizes size("random_multinomial", args.size);
+  const Var n = integers(args.n, "random_multinomial", "n", true);
+  return draw_multinomials(args.dtype, next_state(), n, floats(args.pvals), size);
 }
 
-}  // namespace
+Var RandomStreams::choice(const ChoiceArgs& args, Here at) {
+  const Scope here(at);
+  const SampleSizes size("random_choice", args.size);
+  const Arg a = args.a.value_or(2);
+  const bool is_vector = !a.is_literal() && a.var().ndim() == 1;
+  const Var n = is_vector ? shape(a, 0) : integers(a, "random_choice", "a that is no vector");
+  // No probabilities are an empty vector of them.
+  const Var p = args.p ? floats(*args.p) : constant(Tensor::zeros({0}, floatX()));
+  const Var places =
+      draw_choices(is_vector ? DType::int64 : args.dtype, next_state(), n, args.replace, p, size);
+  return is_vector ? cast(subtensor(a, {Index(places, at)}), args.dtype) : places;
+}
+
+Var RandomStreams::permutation(const PermutationArgs& args, Here at) {
+  const Scope here(at);
+  const SampleSizes size("random_permutation", args.size);
+  return draw_permutations(args.dtype, next_state(), integers(args.n, "random_permutation", "n"), size);
+}
+
+Var RandomStreams::shuffle_row_elements(const Arg& arg) {
+  const Scope here(arg);
+  const Var x = arg.var();
+  check(x.ndim() > 0, "shuffle_row_elements: x has no axes, and must have at least one");
+  const Var n = shape(x, -1);
+  Args rows, whole;
+  Var n_rows = constant(Tensor(std::int64_t{1}));
+  for (int axis = 0; axis + 1 < x.ndim(); ++axis) {
+    rows.emplace_back(shape(x, axis));
+    n_rows = n_rows * shape(x, axis);
+  }
+  const Var order = draw_permutations(DType::int64, next_state(), n, SampleSizes("random_permutation", rows));
+  if (x.ndim() == 1) return subtensor(x, {order});
+  whole = rows;
+  whole.emplace_back(n);
+  const Var row = dimshuffle(arange(n_rows), {0, 'x'});
+  const Var shuffled = subtensor(reshape(x, {n_rows, n}), {row, reshape(order, {n_rows, n})});
+  return reshape(shuffled, whole);
+}
 
 MRG_RandomStreams::MRG_RandomStreams(std::int64_t seed) : gen_(std::make_unique<MRG31k3p>(seed)) {}
 MRG_RandomStreams::MRG_RandomStreams(const std::vector<std::int64_t>& words)
     : gen_(std::make_unique<MRG31k3p>(six(words))) {}
 MRG_RandomStreams::~MRG_RandomStreams() = default;
 
-Shared MRG_RandomStreams::next_state(const Args& size, bool known_size) {
-  const std::optional<Sizes> sizes = known_size ? literal_size(size) : std::nullopt;
-  const Tensor state = gen_->next_stream(sizes ? std::max(1, mrg_n_streams(*sizes)) : mrg_max_streams);
+Shared MRG_RandomStreams::next_state(const SampleSizes& size, bool known_size) {
+  const bool known = known_size && size.known;
+  const Tensor state = gen_->next_stream(known ? std::max(1, mrg_n_streams(*size.known)) : mrg_max_streams);
   states_.push_back(shared(state, fmt::format("mrg_state_{}", states_.size()), {.borrow = true}));
   return states_.back();
 }
@@ -218,22 +146,50 @@ Var MRG_RandomStreams::binomial(const BinomialArgs& args, Here at) {
   const Scope here(at);
   const Var n = args.n.var();
   check(n.type().has_value && n.type().value == 1, "MRG_RandomStreams::binomial draws with n = 1 only");
-  return draw(Draw(Law::binomial, Generator::mrg, args.dtype), next_state(args.size, true), args.n, args.p,
-              args.size);
+  const SampleSizes size("mrg_binomial", args.size);
+  return draw(Law::binomial, Generator::mrg, args.dtype, next_state(size, true), args.n, args.p, size);
 }
 Var MRG_RandomStreams::uniform(const UniformArgs& args, Here at) {
   const Scope here(at);
   check_float(args.dtype, "uniform");
-  return draw(Draw(Law::uniform, Generator::mrg, args.dtype), next_state(args.size, true), args.low,
-              args.high, args.size);
+  const SampleSizes size("mrg_uniform", args.size);
+  return draw(Law::uniform, Generator::mrg, args.dtype, next_state(size, true), args.low, args.high, size);
 }
 // Theano's normal asks for a number of uniforms that it computes in the graph: its size is never known
 // beforehand.
 Var MRG_RandomStreams::normal(const NormalArgs& args, Here at) {
   const Scope here(at);
   check_float(args.dtype, "normal");
-  return draw(Draw(Law::normal, Generator::mrg, args.dtype), next_state(args.size, false), args.avg, args.std,
-              args.size);
+  const SampleSizes size("mrg_normal", args.size);
+  return draw(Law::normal, Generator::mrg, args.dtype, next_state(size, false), args.avg, args.std, size);
+}
+
+// Nor is the size of the uniform numbers that the others ask for, a number for each row.
+Var MRG_RandomStreams::uniform_numbers(const Var& n) {
+  const SampleSizes size("mrg_uniform", {n});
+  return draw(Law::uniform, Generator::mrg, floatX(), next_state(size, false), 0., 1., size);
+}
+
+Var MRG_RandomStreams::multinomial(const MultinomialArgs& args, Here at) {
+  const Scope here(at);
+  const Var p = floats(args.pvals);
+  check(args.size.empty(),
+        "MRG_RandomStreams::multinomial takes no size: there is a sample for each row of pvals");
+  check(p.ndim() == 2, "MRG_RandomStreams::multinomial: pvals is a matrix, not {}", p.type());
+  const Var n = integers(args.n, "MRG_RandomStreams::multinomial", "n");
+  return multinomial_from_uniform(args.dtype, p, uniform_numbers(shape(p, 0) * n));
+}
+
+Var MRG_RandomStreams::choice(const ChoiceArgs& args, Here at) {
+  const Scope here(at);
+  check(!args.replace, "MRG_RandomStreams::choice draws without repetition only: say .replace = false");
+  check(!args.a, "MRG_RandomStreams::choice takes no a: it draws of the columns of p");
+  check(args.p.has_value(), "MRG_RandomStreams::choice needs p");
+  check(args.size.size() <= 1, "MRG_RandomStreams::choice: the size is one number, not {}", args.size.size());
+  const Var p = floats(*args.p);
+  check(p.ndim() == 2, "MRG_RandomStreams::choice: p is a matrix, not {}", p.type());
+  const Var n = integers(args.size.empty() ? Arg(1) : args.size[0], "MRG_RandomStreams::choice", "the size");
+  return choice_from_uniform(args.dtype, p, uniform_numbers(shape(p, 0) * n), n);
 }
 
 }  // namespace damo

@@ -1,34 +1,69 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/shared.h"
 
 /// Random variables of a graph. Each owns a stream of numbers; a function that uses one advances its stream
 /// once per call.
+///
+/// A size is a list of integers and integer scalars. The parameters of a law may be arrays: they are
+/// stretched to the size, like the operands of an elementwise operation, and if there is no size, they say it
+/// together.
 namespace damo {
 
 class RandomState;
 class MRG31k3p;
+struct SampleSizes;
 
 struct BinomialArgs {
-  Args size;
+  Args size = {};
   Arg n = 1;
   Arg p = 0.5;
   DType dtype = DType::int64;
 };
 struct UniformArgs {
-  Args size;
+  Args size = {};
   Arg low = 0.0;
   Arg high = 1.0;
   DType dtype = floatX();
 };
 struct NormalArgs {
-  Args size;
+  Args size = {};
   Arg avg = 0.0;
   Arg std = 1.0;
   DType dtype = floatX();
+};
+struct MultinomialArgs {
+  Args size = {};
+  Arg n = 1;
+  Arg pvals = Tensor{0.5, 0.5};
+  DType dtype = DType::int64;
+};
+struct ChoiceArgs {
+  Args size = {};
+  std::optional<Arg> a = {};
+  bool replace = true;
+  std::optional<Arg> p = {};
+  DType dtype = DType::int64;
+};
+struct RandomIntegersArgs {
+  Args size = {};
+  Arg low = 0;
+  Arg high = 1;
+  DType dtype = DType::int64;
+};
+struct PoissonArgs {
+  Args size = {};
+  Arg lam = 1.0;
+  DType dtype = DType::int64;
+};
+struct PermutationArgs {
+  Args size = {};
+  Arg n = 1;
+  DType dtype = DType::int64;
 };
 
 /// What models hold: either generator.
@@ -39,6 +74,12 @@ class Streams {
   virtual Var binomial(const BinomialArgs& args, Here at = {}) = 0;
   virtual Var uniform(const UniformArgs& args, Here at = {}) = 0;
   virtual Var normal(const NormalArgs& args, Here at = {}) = 0;
+  /// How many of n trials fall on each of the outcomes with probabilities pvals, a vector or the rows of a
+  /// matrix: the sample has one more axis than the size, of as many elements as pvals has in its last one.
+  virtual Var multinomial(const MultinomialArgs& args, Here at = {}) = 0;
+  /// Elements of 0 .. a-1, or of the vector a, with the probabilities p or equal ones, with repetition or
+  /// without.
+  virtual Var choice(const ChoiceArgs& args, Here at = {}) = 0;
   /// The states of the variables made so far, in order.
   const std::vector<Shared>& states() const { return states_; }
 
@@ -55,6 +96,18 @@ class RandomStreams : public Streams {
   Var binomial(const BinomialArgs& args, Here at = {}) override;
   Var uniform(const UniformArgs& args, Here at = {}) override;
   Var normal(const NormalArgs& args, Here at = {}) override;
+  /// The call throws Error unless the probabilities of each row have a sum of at most 1.
+  Var multinomial(const MultinomialArgs& args, Here at = {}) override;
+  /// a is 2 unless given. The call throws Error if p does not sum to 1, or if there are not enough elements.
+  Var choice(const ChoiceArgs& args, Here at = {}) override;
+  /// Integers in [low, high], both ends included. The call throws Error if low is above high.
+  Var random_integers(const RandomIntegersArgs& args, Here at = {});
+  /// Poisson draws of mean lam.
+  Var poisson(const PoissonArgs& args, Here at = {});
+  /// Permutations of 0 .. n-1: the sample has one more axis than the size, of n elements.
+  Var permutation(const PermutationArgs& args, Here at = {});
+  /// x with the elements along its last axis in random order, another one for each row.
+  Var shuffle_row_elements(const Arg& x);
 
  private:
   Shared next_state();
@@ -70,9 +123,16 @@ class MRG_RandomStreams : public Streams {
   Var binomial(const BinomialArgs& args, Here at = {}) override;
   Var uniform(const UniformArgs& args, Here at = {}) override;
   Var normal(const NormalArgs& args, Here at = {}) override;
+  /// For the rows of a matrix pvals, without a size: (rows, outcomes). The probabilities are not checked:
+  /// what they leave falls on no outcome.
+  Var multinomial(const MultinomialArgs& args, Here at = {}) override;
+  /// For the rows of a matrix p, without repetition: (rows, size), the size being one number, 1 unless given,
+  /// and no a. The probabilities are not checked; -1 where none is left.
+  Var choice(const ChoiceArgs& args, Here at = {}) override;
 
  private:
-  Shared next_state(const Args& size, bool known_size);
+  Shared next_state(const SampleSizes& size, bool known_size);
+  Var uniform_numbers(const Var& n);
   std::unique_ptr<MRG31k3p> gen_;
 };
 

@@ -104,9 +104,11 @@ const std::vector<Case>& cases() {
        "--pretraining-epochs 2 --pretrain-lr .1 --cache-layers --rng mrg" +
            few_digits},
       {"dA", "--training-epochs 3 --batch-size 10" + few_digits},
+      {"cA", "--training-epochs 3 --batch-size 10" + few_digits},
       {"mlp", "--n-epochs 5 --n-hidden 10 --batch-size 7" + few_digits},
       {"convolutional_mlp", "--n-epochs 3 --nkerns 2,3 --batch-size 20" + few_digits},
       {"logistic_sgd", "--n-epochs 20 --batch-size 9 --floatX float64" + few_digits},
+      {"logistic_cg", "--n-epochs 40 --batch-size 9 --floatX float64" + few_digits},
   };
   return all;
 }
@@ -153,7 +155,7 @@ TEST_CASE("a run that is killed at any moment and resumed ends in the same bits"
 }
 
 TEST_CASE("Ctrl-C and SIGTERM finish the minibatch, save and say how to go on") {
-  const Case& c = cases()[3];
+  const Case& c = cases()[4];
   const std::string whole = temp_dir();
   REQUIRE(run(c.program, c.arguments + " --log log --save model.npz", whole) == 0);
   for (const int signal : {SIGINT, SIGTERM}) {

@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> all_programs{"SdA", "dA", "mlp", "logistic_sgd"};
+const std::vector<std::string> all_programs{"SdA", "dA", "cA", "mlp", "logistic_sgd", "logistic_cg"};
 const std::string few_digits = "--dataset synthetic --train-size 100 --valid-size 60 --test-size 50 ";
 
 // All that lies in a folder: names, and the contents of files.
@@ -38,10 +38,11 @@ void check_message(const std::string& err, const std::string& program, const std
   CHECK(err.find('\n') == err.size() - 1);
 }
 
-// Empty but for the folder of dA's pictures, which dA makes first of all.
+// Empty but for the folders of pictures, which the autoencoders make first of all.
 std::string work_dir() {
   const std::string folder = temp_dir();
   fs::create_directory(folder + "/dA_plots");
+  fs::create_directory(folder + "/cA_plots");
   return folder;
 }
 
@@ -197,6 +198,10 @@ TEST_CASE("--load: what is wrong with a file of parameters") {
              folder);
   check_ends("mlp", options + "a.npz", "a.npz holds no parameter hiddenLayer.W, which this model has",
              folder);
+  check_ends("cA", options + "a.npz",
+             "a.npz holds W as float32 (784, 10), and this model needs float32 (784, 500)", folder);
+  check_ends("logistic_cg", options + "a.npz", "a.npz holds no parameter theta, which this model has",
+             folder);
   check_ends("logistic_sgd", few_digits + "--predict --load .", "cannot read .: it is not a regular file",
              folder);
   check_ends("logistic_sgd", few_digits + "--predict",
@@ -209,15 +214,15 @@ TEST_CASE("--load: what is wrong with a file of parameters") {
 
 TEST_CASE("a file that cannot be written is found before the work begins") {
   const std::string folder = work_dir();
-  for (const char* name :
-       {"/here", "/clean/filters_corruption_0.png", "/corrupted/filters_corruption_30.png"})
+  for (const char* name : {"/here", "/clean/filters_corruption_0.png", "/corrupted/filters_corruption_30.png",
+                           "/cae/cae_filters.png"})
     fs::create_directories(folder + name);
   write_file(folder + "/file", "x");
   struct Case {
     std::string option, path, message;
     std::vector<std::string> programs = all_programs;
   };
-  const std::vector<std::string> sda{"SdA"}, da{"dA"};
+  const std::vector<std::string> sda{"SdA"}, da{"dA"}, ca{"cA"};
   const std::string long_name(300, 'x');
   const Case cases[] = {
       {"--save", "no/a.npz", "--save is no/a.npz, but there is no folder no"},
@@ -242,6 +247,9 @@ TEST_CASE("a file that cannot be written is found before the work begins") {
        "--output-folder is clean/filters_corruption_0.png, which is a folder, and must be a file", da},
       {"--output-folder", "corrupted",
        "--output-folder is corrupted/filters_corruption_30.png, which is a folder, and must be a file", da},
+      {"--output-folder", "file/in", "--output-folder is file/in, which cannot be made: Not a directory", ca},
+      {"--output-folder", "cae",
+       "--output-folder is cae/cae_filters.png, which is a folder, and must be a file", ca},
   };
   std::size_t i = 0;
   for (const Case& c : cases)
@@ -251,7 +259,7 @@ TEST_CASE("a file that cannot be written is found before the work begins") {
 
 TEST_CASE("a disk that is full: status 1, and an old file stays as it was") {
   const std::string folder = work_dir();
-  for (const char* name : {"a.npz", "f.png", "dA_plots/filters_corruption_0.png"})
+  for (const char* name : {"a.npz", "f.png", "dA_plots/filters_corruption_0.png", "cA_plots/cae_filters.png"})
     write_file(folder + "/" + name, "old");
   // Files may have 4 kB.
   const std::string small = "trap '' XFSZ && ulimit -f 8";
@@ -269,6 +277,8 @@ TEST_CASE("a disk that is full: status 1, and an old file stays as it was") {
       {"SdA", "--hidden-layers-sizes 100 --corruption-levels 0 --pretraining-epochs 0 --filters f.png",
        "cannot write f.png: File too large"},
       {"dA", "--training-epochs 0", "cannot write dA_plots/filters_corruption_0.png: File too large"},
+      {"cA", "--training-epochs 0", "cannot write cA_plots/cae_filters.png: File too large"},
+      {"logistic_cg", "--n-epochs 1 --save a.npz", "cannot write a.npz: File too large"},
   };
   for (const Case& c : cases)
     check_ends(c.program, few_digits + "--batch-size 20 " + c.arguments, c.message, folder, 1, small);
@@ -287,7 +297,7 @@ TEST_CASE("every option of every program: values that it cannot have") {
     std::string expected;  // of each value
     std::vector<std::string> programs = all_programs;
   };
-  const std::vector<std::string> sda{"SdA"}, da{"dA"}, mlp{"mlp"}, logistic{"logistic_sgd"};
+  const std::vector<std::string> sda{"SdA"}, ca{"cA"}, mlp{"mlp"};
   const std::string positive = "a whole number from 1 to 2147483647",
                     whole = "a whole number from 0 to 2147483647", number = "a finite number of at least 0";
   const std::vector<std::string> rates{"nan", "inf", "-0.1"};
@@ -306,10 +316,11 @@ TEST_CASE("every option of every program: values that it cannot have") {
       {"--corruption-levels", {"1.5", "-0.1", "nan"}, "a finite number from 0 to 1", sda},
       {"--pretraining-epochs", {"-1"}, whole, sda},
       {"--pretrain-lr", rates, number, sda},
-      {"--training-epochs", {"-1", "x"}, whole, {"SdA", "dA"}},
+      {"--training-epochs", {"-1", "x"}, whole, {"SdA", "dA", "cA"}},
       {"--finetune-lr", rates, number, sda},
-      {"--n-epochs", {"0", "-1"}, positive, {"mlp", "logistic_sgd"}},
-      {"--learning-rate", rates, number, {"dA", "mlp", "logistic_sgd"}},
+      {"--n-epochs", {"0", "-1"}, positive, {"mlp", "logistic_sgd", "logistic_cg"}},
+      {"--learning-rate", rates, number, {"dA", "cA", "mlp", "logistic_sgd"}},
+      {"--contraction-level", rates, number, ca},
       {"--n-hidden", {"0", "-1"}, positive, mlp},
       {"--L1-reg", rates, number, mlp},
       {"--L2-reg", {"1e999"}, number, mlp},
@@ -349,6 +360,8 @@ TEST_CASE("options that do not go together, or with the data") {
   const Case cases[] = {
       {"SdA", layers + "--batch-size 101", "--batch-size is 101, and train_set_x has only 100 examples"},
       {"dA", "--batch-size 101", "--batch-size is 101, and train_set_x has only 100 examples"},
+      {"cA", "--batch-size 101", "--batch-size is 101, and train_set_x has only 100 examples"},
+      {"logistic_cg", "", "--batch-size is 600, and train_set_x has only 100 examples"},
       {"mlp", "--batch-size 61", "--batch-size is 61, and valid_set_x has only 60 examples"},
       {"logistic_sgd", "--batch-size 51", "--batch-size is 51, and test_set_x has only 50 examples"},
       {"mlp", "--batch-size 20 --batch-size 2147483647",  // the last one counts
@@ -364,6 +377,7 @@ TEST_CASE("options that do not go together, or with the data") {
       {"SdA", "--corruption-levels .1",
        "--corruption-levels has 1 values and --hidden-layers-sizes 3: there must be one for each layer"},
       {"SdA", "--cache-layers=3", "--cache-layers takes no value"},
+      {"cA", "--script-division=3", "--script-division takes no value"},
       {"logistic_sgd", "--predict=3", "--predict takes no value"},
       // Sizes beyond any memory.
       {"SdA", "--hidden-layers-sizes 2147483647 --corruption-levels 0",

@@ -217,8 +217,74 @@ TEST_CASE("convolutional_mlp prints the tutorial's lines, logs and saves") {
   CHECK(bad.err == "convolutional_mlp: --nkerns has 1 values, and there are two layers\n");
 }
 
+TEST_CASE("cA prints the tutorial's lines and draws its filters") {
+  const std::string folder = temp_dir();
+  const std::string options = few_digits + "--training-epochs 2 --floatX float64 ";
+  const Outcome o = run("cA", options + "--log log --save cA.npz", folder);
+  CHECK(o.status == 0);
+  CHECK(o.err == "");
+  CHECK(has(o.out, {"... loading data\nTraining epoch 0, reconstruction cost  ", "  jacobian norm  ",
+                    "\nTraining epoch 1, reconstruction cost  ", "  jacobian norm  ",
+                    "\nThe code for file cA.cpp ran for ", "m\n"}));
+  CHECK(fs::file_size(folder + "/cA_plots/cae_filters.png") > 0);
+  CHECK(load_npz(folder + "/cA.npz").size() == 3);
+  const auto lines = log_lines(folder + "/log");
+  REQUIRE(lines.size() == 2);
+  CHECK(lines[1]["cost"].get<double>() < lines[0]["cost"].get<double>());
+
+  // Without a gradient through the contraction, its level is of no consequence.
+  const auto cost = [&](const std::string& more) {
+    fs::remove(folder + "/log");
+    CHECK(run("cA", options + "--log log " + more, folder).status == 0);
+    return log_lines(folder + "/log").back()["cost"].get<double>();
+  };
+  CHECK(cost("--contraction-level 1") != lines[1]["cost"].get<double>());
+  CHECK(cost("--script-division") == cost("--script-division --contraction-level 1"));
+}
+
+TEST_CASE("logistic_cg prints the tutorial's lines, and saves the best parameters") {
+  const std::string folder = temp_dir();
+  const std::string options = few_digits + "--batch-size 20 --floatX float64 ";
+  const Outcome o =
+      run("logistic_cg", options + "--n-epochs 5 --log log --log-minibatches --save cg.npz", folder);
+  CHECK(o.status == 0);
+  CHECK(o.err == "");
+  CHECK(
+      has(o.out, {"... loading data\n... building the model\nOptimizing using fmin_cg...\nvalidation error ",
+                  " %\nvalidation error ", "Optimization complete with best validation score of ",
+                  " %, with test performance ", " %\nThe code for file logistic_cg.cpp ran for ", "s\n"}));
+  CHECK(o.out.find("Stopped") == std::string::npos);
+  const NamedTensors saved = load_npz(folder + "/cg.npz");
+  REQUIRE(saved.size() == 1);
+  CHECK(saved[0].first == "theta");
+  CHECK(saved[0].second.shape() == Sizes{7850});
+  double last = 1e9;
+  int epochs = 0, minibatches = 0;
+  for (const auto& line : log_lines(folder + "/log")) {
+    CHECK(line["phase"] == "train");
+    if (line.contains("minibatch")) {
+      CHECK(line["minibatch"] == minibatches++ % 10);
+      continue;
+    }
+    CHECK(line["epoch"] == ++epochs);
+    CHECK(line["cost"].get<double>() < last);
+    CHECK(line.contains("valid_error"));
+    last = line["cost"].get<double>();
+  }
+  CHECK(epochs == 5);
+  CHECK(minibatches >= 60);
+
+  // From there on; and to where the gradient is small, or to rounding.
+  const Outcome more = run("logistic_cg", options + "--n-epochs 1 --log more --load cg.npz", folder);
+  CHECK(more.status == 0);
+  CHECK(log_lines(folder + "/more").back()["cost"].get<double>() < 2 * last);
+  const Outcome end = run("logistic_cg", options + "--n-epochs 2000", folder);
+  CHECK(end.status == 0);
+  CHECK(has(end.out, {"Stopped after ", " epochs: the gradient is small\nOptimization complete"}));
+}
+
 TEST_CASE("help ends well") {
-  for (const char* program : {"SdA", "convolutional_mlp", "dA", "mlp", "logistic_sgd"}) {
+  for (const char* program : {"SdA", "dA", "cA", "convolutional_mlp", "mlp", "logistic_sgd", "logistic_cg"}) {
     const Outcome o = run(program, "--help");
     CHECK(o.status == 0);
     CHECK(o.err == "");
