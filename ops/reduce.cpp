@@ -11,6 +11,7 @@
 #include "ops/fused.h"
 #include "ops/shape.h"
 #include "ops/structure.h"
+#include "ops/warn_float64.h"
 
 namespace damo {
 
@@ -488,7 +489,9 @@ Var argmin(const Arg& x, const ReduceArgs& args) {
 Var mean(const Arg& arg, const ReduceArgs& args) {
   const Scope here(arg);
   const Var given = arg.var();
-  const Var x = given.type().is_float() ? given : cast(given, DType::float64);
+  const DType dtype = given.type().is_float() ? given.dtype() : DType::float64;
+  note_float64("mean", {arg}, dtype);
+  const Var x = cast(given, dtype);
   const Var total = sum(x, args);
   Var n;
   for (const int axis : args.axis.of(x.ndim())) n = n.is_set() ? n * shape(x, axis) : shape(x, axis);
