@@ -78,6 +78,7 @@ Var add(const Arg& a, const Arg& b) {
       {.name = "add",
        .symbol = "+",
        .commutes = true,
+       .slope = Slope::constant,
        .grad =
            [](const Var& g, const Vars&, const Var&) {
              return Vars{g, g};
@@ -92,6 +93,7 @@ Var sub(const Arg& a, const Arg& b) {
       {.name = "sub",
        .symbol = "-",
        .promote = Promote::numbers,
+       .slope = Slope::constant,
        .grad =
            [](const Var& g, const Vars&, const Var&) {
              return Vars{g, -g};
@@ -127,11 +129,30 @@ Var true_div(const Arg& a, const Arg& b) {
   return elementwise(op, {a, b});
 }
 
+Var mul_no_nan(const Arg& a, const Arg& b) {
+  static const OpPtr op = binary({.name = "mul_no_nan",
+                                  .promote = Promote::floating,
+                                  .slope = Slope::choice,
+                                  .grad =
+                                      [](const Var& g, const Vars& x, const Var&) {
+                                        return Vars{mul_no_nan(g, x[1]), mul_no_nan(x[0], g)};
+                                      }},
+                                 [](auto x, auto y) {
+                                   using T = typename decltype(x)::Scalar;
+                                   return x.binaryExpr(y, [](T u, T v) {
+                                     const T product = u * v;
+                                     return u == 0 ? T(0) : product;
+                                   });
+                                 });
+  return elementwise(op, {a, b});
+}
+
 Var int_div(const Arg& a, const Arg& b) {
   // Constant between its steps.
   static const OpPtr op = binary(
       {.name = "int_div",
        .symbol = "//",
+       .slope = Slope::constant,
        .grad =
            [](const Var&, const Vars& x, const Var&) {
              return Vars{zeros_like(x[0]), zeros_like(x[1])};
@@ -179,6 +200,7 @@ Var maximum(const Arg& a, const Arg& b) {
   static const OpPtr op = binary(
       {.name = "maximum",
        .commutes = true,
+       .slope = Slope::choice,
        .grad =
            [](const Var& g, const Vars& x, const Var& y) {
              return Vars{switch_(eq(x[0], y), g, 0), switch_(eq(x[1], y), g, 0)};
@@ -195,6 +217,7 @@ Var minimum(const Arg& a, const Arg& b) {
   static const OpPtr op = binary(
       {.name = "minimum",
        .commutes = true,
+       .slope = Slope::choice,
        .grad =
            [](const Var& g, const Vars& x, const Var& y) {
              return Vars{switch_(eq(x[0], y), g, 0), switch_(eq(x[1], y), g, 0)};
@@ -250,6 +273,7 @@ Var switch_(const Arg& condition, const Arg& a, const Arg& b) {
     row->name = "switch";
     row->arity = 3;
     row->promote = Promote::branches;
+    row->slope = Slope::choice;
     row->grad = [](const Var& g, const Vars& x, const Var&) {
       return Vars{zeros_like(x[0]), switch_(x[0], g, 0), switch_(x[0], 0, g)};
     };
@@ -271,6 +295,7 @@ Var clip(const Arg& x, const Arg& low, const Arg& high) {
       return Vars{switch_(inside, g, 0), switch_(lt(v[0], v[1]), g, 0), switch_(gt(v[0], v[2]), g, 0)};
     };
     row->promote = Promote::numbers;
+    row->slope = Slope::choice;
     fill_all<ClipKernel>(*row);
     row->integer = [](const std::int64_t* v) { return v[0] < v[1] ? v[1] : v[0] > v[2] ? v[2] : v[0]; };
     return make_op(Elemwise(row));

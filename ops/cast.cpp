@@ -31,8 +31,8 @@ void cast_kernel(void* y, const void* const* x, int n) {
 template <class To>
 OpPtr cast_to() {
   constexpr DType to = dtype_of<To>();
-  auto row =
-      std::make_shared<ScalarOp>(ScalarOp{.name = std::string("cast{") + to_string(to) + "}", .gives = to});
+  auto row = std::make_shared<ScalarOp>(
+      ScalarOp{.name = std::string("cast{") + to_string(to) + "}", .slope = Slope::constant, .gives = to});
   const auto fill = [&]<class From>(From) {
     row->kernels[static_cast<int>(dtype_of<From>())] = cast_kernel<To, From>;
   };

@@ -6,6 +6,7 @@
 #include "ops/elemwise.h"
 #include "ops/products.h"
 #include "ops/shape.h"
+#include "ops/warn_float64.h"
 
 namespace damo {
 namespace {
@@ -105,6 +106,7 @@ Var dot(const Arg& x, const Arg& y) {
   const Scope here(x);
   if (x.var().ndim() == 0 || y.var().ndim() == 0) return mul(x, y);
   const DType dtype = promote(x.dtype(), y.dtype());
+  note_float64("dot", {x, y}, dtype);
   static const OpPtr op = make_op(Dot());
   return apply(op, Vars{cast(x.var(), dtype), cast(y.var(), dtype)});
 }

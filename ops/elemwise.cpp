@@ -2,6 +2,7 @@
 
 #include "ops/shape.h"
 #include "ops/tile.h"
+#include "ops/warn_float64.h"
 
 namespace damo {
 
@@ -90,12 +91,19 @@ void Elemwise::perform(const Views& x, const Views& y) const {
   run_tiles(program, x, y);
 }
 
-namespace {
-
 DType floating(DType d) {
   if (is_float(d)) return d;
   return size_of(d) <= 2 ? DType::float32 : DType::float64;
 }
+
+Var as_floats(const std::string& op, const Arg& x) {
+  const Scope here(x);
+  const DType dtype = floating(x.dtype());
+  note_float64(op, {x}, dtype);
+  return x.is_literal() ? x.var(dtype) : cast(x.var(), dtype);
+}
+
+namespace {
 
 bool is_exact_float32(const Arg& a) {
   const double v = a.var(DType::float64).node().value.item<double>();
@@ -133,6 +141,7 @@ Var elementwise(const OpPtr& op, const Args& args) {
   if (f.promote == Promote::floating) dtype = floating(dtype);
   if (f.promote == Promote::division && !is_float(dtype)) dtype = floatX();
   if (f.promote == Promote::power && dtype == DType::bool_) dtype = DType::int8;
+  if (!f.gives_bool) note_float64(f.name, args, dtype);
   Vars inputs;
   for (std::size_t i = 0; i < args.size(); ++i) {
     const DType wanted = i < first ? DType::bool_ : dtype;

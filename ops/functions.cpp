@@ -1,3 +1,5 @@
+#include <numbers>
+
 #include "ops/elemwise.h"
 #include "ops/kernels.h"
 #include "ops/shape.h"
@@ -113,13 +115,20 @@ std::int64_t negated(std::int64_t v) { return static_cast<std::int64_t>(0U - sta
 Var neg(const Arg& a) {
   static const OpPtr op = unary(
       "neg", [](auto x) { return -x; }, [](const std::int64_t* x) { return negated(x[0]); },
-      [](const Var& g, const Var&, const Var&) { return -g; }, "-", Promote::numbers);
+      [](const Var& g, const Var&, const Var&) { return -g; }, "-", Promote::numbers, Slope::constant);
   return elementwise(op, {a});
 }
 
 Var exp(const Arg& a) {
   static const OpPtr op = raw("exp", exp_kernel<float>, exp_kernel<double>,
                               [](const Var& g, const Var&, const Var& y) { return g * y; });
+  return elementwise(op, {a});
+}
+
+Var exp2(const Arg& a) {
+  static const OpPtr op = unary_of_each(
+      "exp2", [](auto x) { return std::exp2(x); },
+      [](const Var& g, const Var&, const Var& y) { return g * y * std::numbers::ln2; });
   return elementwise(op, {a});
 }
 
@@ -133,6 +142,21 @@ Var expm1(const Arg& a) {
 Var log(const Arg& a) {
   static const OpPtr op = unary(
       "log", [](auto x) { return x.log(); }, [](const Var& g, const Var& x, const Var&) { return g / x; });
+  return elementwise(op, {a});
+}
+
+// Of single elements: exact at the powers of the base.
+Var log2(const Arg& a) {
+  static const OpPtr op = unary_of_each(
+      "log2", [](auto x) { return std::log2(x); },
+      [](const Var& g, const Var& x, const Var&) { return g / (x * std::numbers::ln2); });
+  return elementwise(op, {a});
+}
+
+Var log10(const Arg& a) {
+  static const OpPtr op = unary_of_each(
+      "log10", [](auto x) { return std::log10(x); },
+      [](const Var& g, const Var& x, const Var&) { return g / (x * std::numbers::ln10); });
   return elementwise(op, {a});
 }
 
@@ -183,21 +207,8 @@ Var sgn(const Arg& a) {
         return x.unaryExpr([](T v) { return v > 0 ? T(1) : v < 0 ? T(-1) : v; });
       },
       [](const std::int64_t* x) -> std::int64_t { return (x[0] > 0) - (x[0] < 0); },
-      [](const Var&, const Var& x, const Var&) { return zeros_like(x); }, {}, Promote::numbers);
-  return elementwise(op, {a});
-}
-
-Var sin(const Arg& a) {
-  static const OpPtr op = unary(
-      "sin", [](auto x) { return x.sin(); },
-      [](const Var& g, const Var& x, const Var&) { return g * cos(x); });
-  return elementwise(op, {a});
-}
-
-Var cos(const Arg& a) {
-  static const OpPtr op = unary(
-      "cos", [](auto x) { return x.cos(); },
-      [](const Var& g, const Var& x, const Var&) { return -g * sin(x); });
+      [](const Var&, const Var& x, const Var&) { return zeros_like(x); }, {}, Promote::numbers,
+      Slope::constant);
   return elementwise(op, {a});
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <unordered_set>
 
 #include "core/branches.h"
 #include "core/op.h"
@@ -10,6 +11,7 @@
 #include "ops/ifelse.h"
 #include "ops/reduce.h"
 #include "ops/rules.h"
+#include "ops/scalar_op.h"
 #include "ops/shape.h"
 
 namespace damo {
@@ -27,6 +29,14 @@ Var unbroadcast(const Var& g, const Var& x) {
   }
   const Var summed = axes.empty() ? g : dimshuffle(sum(g, {.axis = axes}), back);
   return cast(with_stretch(summed, x.type()), x.dtype());
+}
+
+/// The gradient of an elementwise node that is 0 where g is 0, also where the slope is infinite or NaN there.
+Vars gradient_or_zero(const Node& node, const Vars& y, const Var& g) {
+  Vars gx;
+  for (const Var& slope : node.op->L_op(node.inputs, y, {constant(Tensor::full({}, g.dtype(), 1))}))
+    gx.push_back(slope.is_set() ? mul_no_nan(g, slope) : Var());
+  return gx;
 }
 
 /// The gradient of the cost with respect to every Var on the way from it to `wrt`, in reverse order of
@@ -62,12 +72,18 @@ class Backpropagation {
       const Scope here(*node, {Origin::Kind::gradient, node->op->name()});
       for (std::size_t i = 0; i < y.size(); ++i)
         if (!gy[i].is_set()) gy[i] = zeros_like(y[i]);
-      const Vars gx = node->op->L_op(node->inputs, y, gy);
+      const ScalarOp* f = scalar_op(y[0]);
+      const bool below_choice = below_choice_.contains(node.get()),
+                 may_be_infinite = f != nullptr && f->grad && f->slope == Slope::any;
+      const Vars gx = below_choice && may_be_infinite ? gradient_or_zero(*node, y, gy[0])
+                                                      : node->op->L_op(node->inputs, y, gy);
       invariant(gx.size() == node->inputs.size(), "the gradient of {} has {} parts for {} inputs",
                 node->op->name(), gx.size(), node->inputs.size());
       for (std::size_t i = 0; i < gx.size(); ++i) {
         const Var& x = node->inputs[i];
         if (!gx[i].is_set() || !on_the_way.contains(x.node_ptr().get())) continue;
+        if (below_choice || (f != nullptr && f->slope == Slope::choice))
+          below_choice_.insert(x.node_ptr().get());
         // What is computed in integers does not change with the inputs, until it jumps: connected, but zero.
         add(x, branch_of(*node, i, branch),
             x.type().is_float() ? unbroadcast(gx[i], x) : cast(zeros_like(x), floatX()));
@@ -125,6 +141,8 @@ class Backpropagation {
   VarMap<int> number_of_;
   VarMap<std::map<int, Var>> sums_;  ///< by branch
   VarMap<bool> stops_;
+  /// Nodes whose result a switch or its like may not have chosen: sqrt in switch(x > 0, sqrt(x), 0).
+  std::unordered_set<const Node*> below_choice_;
 };
 
 [[noreturn]] void reject(const Var& v, const std::string& why) {

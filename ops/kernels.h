@@ -92,14 +92,22 @@ OpPtr unary(std::string name, F f, Derivative derivative) {
   return make_op(Elemwise(row));
 }
 
+/// The same from a function of single floats.
+template <class F>
+OpPtr unary_of_each(std::string name, F, Derivative derivative) {
+  return unary(
+      std::move(name), [](auto x) { return x.unaryExpr(F()); }, derivative);
+}
+
 /// A function of floats and integers that keeps the dtype.
 template <class F, class I>
 OpPtr unary(std::string name, F f, I integers, Derivative derivative, std::string symbol = {},
-            Promote promote = Promote::common) {
+            Promote promote = Promote::common, Slope slope = Slope::any) {
   auto row = std::make_shared<ScalarOp>();
   row->name = std::move(name);
   row->promote = promote;
   row->symbol = std::move(symbol);
+  row->slope = slope;
   set_float_kernels<F, 1>(*row, f);
   set_integer_kernels<I, 1>(*row, integers);
   row->grad = [derivative](const Var& g, const Vars& x, const Var& y) {

@@ -28,6 +28,13 @@ enum class Promote {
   branches,  ///< the first operand is a condition
 };
 
+/// The gradient of an operand divided by the gradient of the result.
+enum class Slope {
+  any,       ///< a function of the operands: it may be infinite or NaN
+  constant,  ///< the same number everywhere
+  choice,    ///< 1 where the operand is chosen, 0 elsewhere: the operand may have no value there
+};
+
 struct ScalarOp {
   std::string name;
   std::string symbol = {};
@@ -35,6 +42,7 @@ struct ScalarOp {
   Promote promote = Promote::common;
   bool commutes = false;
   bool gives_bool = false;
+  Slope slope = Slope::any;
   /// The result's dtype if it is always the same (cast).
   std::optional<DType> gives = {};
   TileKernel kernels[n_dtypes] = {};  ///< by the (last) operand's dtype
@@ -66,6 +74,12 @@ class Elemwise : public OpOf<Elemwise> {
  private:
   std::shared_ptr<const ScalarOp> f_;
 };
+
+/// The dtype of functions of floats: that of a float; float32 holds the integers of up to 16 bits, float64
+/// the others.
+DType floating(DType dtype);
+/// x as floats; `op` is what a warning about float64 names.
+Var as_floats(const std::string& op, const Arg& x);
 
 /// Promotes the operands' dtypes and applies `op`, an Elemwise.
 Var elementwise(const OpPtr& op, const Args& args);

@@ -13,6 +13,7 @@
 #include "ops/index.h"
 #include "ops/reduce.h"
 #include "ops/structure.h"
+#include "ops/warn_float64.h"
 
 namespace damo {
 namespace {
@@ -406,6 +407,7 @@ Var join(int axis, const Args& parts) {
   const Scope here(parts[0]);
   DType dtype = parts[0].dtype();
   for (const Arg& a : parts) dtype = promote(dtype, a.dtype());
+  note_float64("join", parts, dtype);
   Vars inputs;
   for (const Arg& a : parts) inputs.push_back(cast(a.var(), dtype));
   const int ndim = parts[0].var().ndim();

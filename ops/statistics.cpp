@@ -4,6 +4,7 @@
 #include "ops/elemwise.h"
 #include "ops/reduce.h"
 #include "ops/shape.h"
+#include "ops/warn_float64.h"
 
 /// What is composed of sums and extremes.
 namespace damo {
@@ -22,6 +23,7 @@ Var mean(const Arg& arg, const ReduceArgs& args) {
   const Scope here(arg);
   const Var given = arg.var();
   const bool as_given = given.type().is_float() || args.dtype || args.acc_dtype;
+  if (!as_given) note_float64("mean", {arg}, DType::float64);
   const Var x = as_given ? given : cast(given, DType::float64);
   const Var total = sum(x, args);
   const Var n = count(x, args.axis);

@@ -41,6 +41,30 @@ std::int64_t power(std::int64_t a, std::int64_t b) {
   return y;
 }
 
+std::int64_t unchanged(const std::int64_t* x) { return x[0]; }
+
+/// Where the increasing function f passes 0.
+template <class F>
+double zero_of(F f, long double low, long double high) {
+  for (int i = 0; i < 100; ++i) {
+    const long double middle = (low + high) / 2;
+    (f(middle) < 0 ? low : high) = middle;
+  }
+  return static_cast<double>(high);
+}
+
+/// Far out the digamma function and its derivative are few terms; their differences lead there.
+double digamma(long double x) {
+  long double y = 0;
+  for (; x < 1000; ++x) y -= 1 / x;
+  return static_cast<double>(y + std::log(x) - 1 / (2 * x) - 1 / (12 * x * x) + 1 / (120 * x * x * x * x));
+}
+double trigamma(long double x) {
+  long double y = 0;
+  for (; x < 1000; ++x) y += 1 / (x * x);
+  return static_cast<double>(y + 1 / x + 1 / (2 * x * x) + 1 / (6 * x * x * x));
+}
+
 const std::map<std::string, Row>& table() {
   static const std::map<std::string, Row> rows = {
       {"add",
@@ -87,7 +111,50 @@ const std::map<std::string, Row>& table() {
       {"log1p", {[](const double* x) { return std::log1p(x[0]); }}},
       {"sqrt", {[](const double* x) { return std::sqrt(x[0]); }}},
       {"inv", {[](const double* x) { return 1 / x[0]; }}},
+      {"exp2", {[](const double* x) { return std::exp2(x[0]); }}},
+      {"log2", {[](const double* x) { return std::log2(x[0]); }}},
+      {"log10", {[](const double* x) { return std::log10(x[0]); }}},
       {"sin", {[](const double* x) { return std::sin(x[0]); }}},
+      {"tan", {[](const double* x) { return std::tan(x[0]); }}},
+      {"arcsin", {[](const double* x) { return std::asin(x[0]); }}},
+      {"arccos", {[](const double* x) { return std::acos(x[0]); }}},
+      {"arctan", {[](const double* x) { return std::atan(x[0]); }}},
+      {"arctan2", {[](const double* x) { return std::atan2(x[0], x[1]); }}},
+      {"sinh", {[](const double* x) { return std::sinh(x[0]); }}},
+      {"cosh", {[](const double* x) { return std::cosh(x[0]); }}},
+      {"arcsinh", {[](const double* x) { return std::asinh(x[0]); }}},
+      {"arccosh", {[](const double* x) { return std::acosh(x[0]); }}},
+      {"arctanh", {[](const double* x) { return std::atanh(x[0]); }}},
+      {"erf", {[](const double* x) { return std::erf(x[0]); }}},
+      {"erfc", {[](const double* x) { return std::erfc(x[0]); }}},
+      {"erfinv", {[](const double* x) {
+         return zero_of([y = x[0]](long double v) { return std::erf(v) - y; }, -6, 6);
+       }}},
+      {"erfcinv", {[](const double* x) {
+         return zero_of([y = x[0]](long double v) { return y - std::erfc(v); }, -6, 6);
+       }}},
+      {"gamma", {[](const double* x) { return std::tgamma(x[0]); }}},
+      {"gammaln", {[](const double* x) { return std::lgamma(x[0]); }}},
+      {"psi", {[](const double* x) { return digamma(x[0]); }}},
+      {"tri_gamma", {[](const double* x) { return trigamma(x[0]); }}},
+      {"ceil", {[](const double* x) { return std::ceil(x[0]); }, unchanged}},
+      {"floor", {[](const double* x) { return std::floor(x[0]); }, unchanged}},
+      {"trunc", {[](const double* x) { return x[0] < 0 ? std::ceil(x[0]) : std::floor(x[0]); }, unchanged}},
+      {"round_half_to_even",
+       {[](const double* x) {
+          const double low = std::floor(x[0]), part = x[0] - low;
+          return part > 0.5 || (part == 0.5 && std::fmod(low, 2) != 0) ? low + 1 : low;
+        },
+        unchanged}},
+      {"round_half_away_from_zero",
+       {[](const double* x) { return x[0] < 0 ? std::ceil(x[0] - 0.5) : std::floor(x[0] + 0.5); },
+        unchanged}},
+      {"mul_no_nan", {[](const double* x) { return x[0] == 0 ? 0. : x[0] * x[1]; }}},
+      {"bitwise_and", {nullptr, [](const std::int64_t* x) { return x[0] & x[1]; }}},
+      {"bitwise_or", {nullptr, [](const std::int64_t* x) { return x[0] | x[1]; }}},
+      {"bitwise_xor", {nullptr, [](const std::int64_t* x) { return x[0] ^ x[1]; }}},
+      {"bitwise_not", {nullptr, [](const std::int64_t* x) { return -1 - x[0]; }}},
+      {"logical_not", {nullptr, [](const std::int64_t* x) -> std::int64_t { return x[0] == 0; }}},
       {"cos", {[](const double* x) { return std::cos(x[0]); }}},
       {"tanh", {[](const double* x) { return std::tanh(x[0]); }}},
       {"sigmoid", {[](const double* x) { return 1 / (1 + std::exp(-x[0])); }}},

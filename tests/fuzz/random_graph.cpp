@@ -31,7 +31,7 @@ Var RandomGraph::any(Shape s) {
 }
 
 Var RandomGraph::elementwise(const Var& a) {
-  switch (pick(20)) {
+  switch (pick(28)) {
     case 0: return tanh(a);
     case 1: return sigmoid(a);
     case 2: return sin(a * 2);
@@ -51,12 +51,20 @@ Var RandomGraph::elementwise(const Var& a) {
     case 16: return pow(tanh(a), 2);
     case 17: return expm1(tanh(a)) * 0.5;
     case 18: return log1p(exp(a)) - 0.7;
+    case 19: return arctan(a);
+    case 20: return arcsinh(a);
+    case 21: return smooth_ ? erf(a) : erf(a) + 0.2 * floor(3 * a + 0.1234567);
+    case 22: return 0.5 * erfc(a);
+    case 23: return 0.3 * psi(2 + sqr(a));
+    case 24: return smooth_ ? exp2(-sqr(a)) : 0.7 * selu(a);
+    case 25: return smooth_ ? sinh(tanh(a)) : relu(a, 0.1);
+    case 26: return softsign(a);
     default: return cast(cast(a, float64) * 1.5, dtype_) * 0.5;
   }
 }
 
 Var RandomGraph::combined(const Var& a, const Var& b) {
-  switch (pick(8)) {
+  switch (pick(10)) {
     case 0: return (a + b) * 0.5;
     case 1: return 0.5 * (a - b);
     case 2: return tanh(a * b);
@@ -64,6 +72,8 @@ Var RandomGraph::combined(const Var& a, const Var& b) {
     case 4: return smooth_ ? a * sigmoid(b) : minimum(a, b);
     case 5: return a / (1 + sqr(b));
     case 6: return (a - 0.3 * (b + 0.2 * a)) * 0.6;
+    case 7: return arctan2(a, 1.5 + tanh(b));
+    case 8: return switch_(a > 0.1234567, 0.3 * log(a), tanh(b));  // log(a) may be NaN where b is taken
     default: return switch_(a > 0.1234567, tanh(a), tanh(b));
   }
 }

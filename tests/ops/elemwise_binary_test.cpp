@@ -30,6 +30,8 @@ const Row table[] = {
     {"pow", pow, .5, 2},
     {"maximum", maximum, -2, 2, true, false},
     {"minimum", minimum, -2, 2, true, false},
+    {"arctan2", arctan2, .5, 2},
+    {"mul_no_nan", mul_no_nan, -2, 2},
     {"mod", mod, .5, 2, true, false},
     {"int_div", int_div, .5, 2, false, false},
     {"eq", eq, -2, 2, false, false},
@@ -130,6 +132,26 @@ TEST_CASE("division, remainder and powers of floats have Python's signs") {
     CHECK(of(int_div, dtype, a, b).to_vector<double>() == std::vector<double>{2, -3, -3, 2, 2, 0});
     CHECK(of(pow, dtype, Tensor{-2., -2., 0., 0.}, Tensor{3., 2., 0., 2.}).to_vector<double>() ==
           std::vector<double>{-8, 4, 1, 0});
+  }
+}
+
+TEST_CASE("division and remainder of floats by 0 and by infinity") {
+  const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  for (const DType dtype : {float32, float64}) {
+    const Tensor a(std::vector<double>{1, -1, 0, 7, -7, inf}), b(std::vector<double>{0, 0, 0, inf, inf, 2});
+    check_close(of(int_div, dtype, a, b), Tensor(std::vector<double>{inf, -inf, nan, 0, -1, inf}), 0, 0,
+                "//");
+    check_close(of(mod, dtype, a, b), Tensor(std::vector<double>{nan, nan, nan, 7, inf, nan}), 0, 0, "%");
+  }
+}
+
+TEST_CASE("0 times anything is 0 in mul_no_nan") {
+  const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  for (const DType dtype : {float32, float64}) {
+    const Tensor a(std::vector<double>{0, 0, -0., 2, 2, nan}),
+        b(std::vector<double>{nan, inf, -inf, 3, nan, 0});
+    check_close(of(mul_no_nan, dtype, a, b), Tensor(std::vector<double>{0, 0, 0, 6, nan, nan}), 0, 0,
+                "product");
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "tests/expect.h"
 #include "tests/support.h"
@@ -41,8 +42,32 @@ const Row table[] = {
                                                          : x < 0 ? -1.0L
                                                                  : x; }, -3, -.1, 0,
      false},
+    {"exp2", exp2, [](long double x) { return std::exp2(x); }, -10, 10},
+    {"log2", log2, [](long double x) { return std::log2(x); }, .1, 10},
+    {"log10", log10, [](long double x) { return std::log10(x); }, .1, 10},
     {"sin", sin, [](long double x) { return std::sin(x); }, -6, 6},
     {"cos", cos, [](long double x) { return std::cos(x); }, -6, 6},
+    {"tan", tan, [](long double x) { return std::tan(x); }, -1.2, 1.2},
+    {"arcsin", arcsin, [](long double x) { return std::asin(x); }, -.8, .8},
+    {"arccos", arccos, [](long double x) { return std::acos(x); }, -.8, .8},
+    {"arctan", arctan, [](long double x) { return std::atan(x); }, -6, 6},
+    {"sinh", sinh, [](long double x) { return std::sinh(x); }, -3, 3},
+    {"cosh", cosh, [](long double x) { return std::cosh(x); }, -3, 3},
+    {"arcsinh", arcsinh, [](long double x) { return std::asinh(x); }, -6, 6},
+    {"arccosh", arccosh, [](long double x) { return std::acosh(x); }, 1.3, 10},
+    {"arctanh", arctanh, [](long double x) { return std::atanh(x); }, -.8, .8},
+    {"deg2rad", deg2rad, [](long double x) { return x * std::numbers::pi_v<long double> / 180; }, -180, 180},
+    {"rad2deg", rad2deg, [](long double x) { return x / std::numbers::pi_v<long double> * 180; }, -3, 3},
+    {"erf", erf, [](long double x) { return std::erf(x); }, -3, 3},
+    {"erfc", erfc, [](long double x) { return std::erfc(x); }, -3, 3},
+    {"gamma", gamma, [](long double x) { return std::tgamma(x); }, .5, 4, 8},
+    {"gammaln", gammaln, [](long double x) { return std::lgamma(x); }, .5, 10, 8},
+    {"ceil", ceil, [](long double x) { return std::ceil(x); }, -3, 3, 0, false},
+    {"floor", floor, [](long double x) { return std::floor(x); }, -3, 3, 0, false},
+    {"trunc", trunc, [](long double x) { return std::trunc(x); }, -3, 3, 0, false},
+    {"round", round_half_to_even, [](long double x) { return std::nearbyint(x); }, -3, 3, 0, false},
+    {"round_half_away_from_zero", round_half_away_from_zero, [](long double x) { return std::round(x); }, -3,
+     3, 0, false},
     {"tanh", tanh, [](long double x) { return std::tanh(x); }, -4, 4, 8},
     {"sigmoid", sigmoid, [](long double x) { return 1 / (1 + std::exp(-x)); }, -10, 10, 8},
     {"softplus", softplus, [](long double x) { return std::log1p(std::exp(x)); }, -10, 10, 8},
@@ -165,6 +190,32 @@ TEST_CASE("the ends of the floats") {
       {"cos", cos, -inf, nan},
       {"sin", sin, 1e-12, 1e-12},
       {"sqr", sqr, -inf, inf},
+      {"exp2", exp2, -inf, 0},
+      {"exp2", exp2, 3, 8},
+      {"log2", log2, 8, 3},
+      {"log2", log2, 0, -inf},
+      {"log2", log2, -1, nan},
+      {"log10", log10, 1000, 3},
+      {"log10", log10, inf, inf},
+      {"tan", tan, inf, nan},
+      {"tan", tan, 1e-12, 1e-12},
+      {"arcsin", arcsin, 1, std::numbers::pi / 2},
+      {"arcsin", arcsin, 1.5, nan},
+      {"arccos", arccos, 1, 0},
+      {"arccos", arccos, -1, std::numbers::pi},
+      {"arccos", arccos, -1.5, nan},
+      {"arctan", arctan, -inf, -std::numbers::pi / 2},
+      {"arctan", arctan, nan, nan},
+      {"sinh", sinh, 1000, inf},
+      {"sinh", sinh, 1e-12, 1e-12},
+      {"cosh", cosh, -1000, inf},
+      {"arcsinh", arcsinh, -inf, -inf},
+      {"arcsinh", arcsinh, 1e-12, 1e-12},
+      {"arccosh", arccosh, 1, 0},
+      {"arccosh", arccosh, .5, nan},
+      {"arctanh", arctanh, 1, inf},
+      {"arctanh", arctanh, -1, -inf},
+      {"arctanh", arctanh, 2, nan},
   };
   for (const Extreme& e : extremes)
     for (const DType dtype : {float32, float64}) {

@@ -1,0 +1,50 @@
+#include "ops/warn_float64.h"
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+#include "core/op.h"
+
+namespace damo {
+namespace {
+
+WarnFloat64 from_environment() {
+  const char* value = std::getenv("DAMO_WARN_FLOAT64");
+  const std::string_view name = value == nullptr ? "" : value;
+  if (name.empty() || name == "ignore") return WarnFloat64::ignore;
+  if (name == "warn") return WarnFloat64::warn;
+  check(name == "raise", "DAMO_WARN_FLOAT64 is {}, not ignore, warn or raise", name);
+  return WarnFloat64::raise;
+}
+
+std::atomic<WarnFloat64>& setting() {
+  static std::atomic<WarnFloat64> action = from_environment();
+  return action;
+}
+
+}  // namespace
+
+WarnFloat64 warn_float64() { return setting(); }
+void set_warn_float64(WarnFloat64 action) { setting() = action; }
+
+void note_float64(const std::string& op, const Args& operands, DType result) {
+  const WarnFloat64 action = warn_float64();
+  if (action == WarnFloat64::ignore || result != DType::float64 || floatX() != DType::float32) return;
+  if (Scope::origin().kind != Origin::Kind::user) return;  // what the user wrote has been noted
+  Vars x;
+  Types types;
+  for (const Arg& a : operands) {
+    x.push_back(a.var());
+    types.push_back(x.back().type());
+    if (types.back().dtype == DType::float64) return;
+  }
+  const std::string message = explain(
+      op, x, types, Scope::where(),
+      "gives float64, but floatX is float32 and no operand is float64: cast its integers to float32", {});
+  if (action == WarnFloat64::raise) throw Error(message);
+  std::fputs(("warning: " + message + "\n").c_str(), stderr);
+}
+
+}  // namespace damo
