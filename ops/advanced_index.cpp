@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "ops/indexing.h"
@@ -112,9 +113,20 @@ void AdvancedSubtensor::perform(const Views& x, const Views& y) const {
       for (const std::int64_t offset : picks.offsets) *out++ = in[offset];
     });
   View row = picked(x[0], picks.n_index, 0);
+  const bool is_block = row.is_contiguous();
   row.strides = row_major(row.shape);
   row.data = y[0].data;
   const std::int64_t step = row.size();
+  if (step == 0) return;
+  if (is_block) {
+    const auto bytes = static_cast<std::size_t>(step * size_of(row.dtype));
+    char* out = static_cast<char*>(row.data);
+    for (const std::int64_t offset : picks.offsets) {
+      std::memcpy(out, advance(x[0].data, row.dtype, offset), bytes);
+      out += bytes;
+    }
+    return;
+  }
   for (const std::int64_t offset : picks.offsets) {
     copy_into(row, picked(x[0], picks.n_index, offset));
     row.data = advance(row.data, row.dtype, step);

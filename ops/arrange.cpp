@@ -4,13 +4,11 @@
 #include <numeric>
 
 #include "core/op.h"
-#include "ops/create.h"
 #include "ops/elemwise.h"
 #include "ops/index.h"
 #include "ops/reduce.h"
 #include "ops/shape.h"
 #include "ops/take.h"
-#include "ops/visit.h"
 
 namespace damo {
 namespace {

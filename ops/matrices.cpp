@@ -1,6 +1,7 @@
 #include "ops/matrices.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "core/op.h"
 #include "ops/create.h"

@@ -113,10 +113,13 @@ void put(const View& part, const View& y, bool adds) {
   visit(part.dtype, [&]<class T>(T) {
     T* to = part.ptr<T>();
     const T* v = from.ptr<T>();
+    const int last = part.ndim() - 1;
+    const std::int64_t n = last < 0 ? 1 : part.shape[last], step = last < 0 ? 0 : part.strides[last],
+                       v_step = last < 0 ? 0 : from.strides[last];
     Sizes index(part.ndim(), 0);
     while (true) {
-      *to = static_cast<T>(*to + *v);
-      int axis = part.ndim() - 1;
+      for (std::int64_t i = 0; i < n; ++i) to[i * step] = static_cast<T>(to[i * step] + v[i * v_step]);
+      int axis = last - 1;
       for (; axis >= 0; --axis) {
         to += part.strides[axis];
         v += from.strides[axis];
