@@ -24,9 +24,9 @@ struct PoolArgs {
 /// The windows of `ws` rows and columns over the last two axes of x, each made one element (Theano's
 /// tensor.signal.pool.pool_2d): floats (..., output rows, output columns). With n rows, padding included,
 /// there are (n - ws) / stride + 1 rows of output with ignore_border, rounded down, else as many as begin in
-/// x and hold something that no earlier one does. The gradient of a maximum goes to every element of the
-/// window that equals it. Throws Error if x has fewer than two axes or no floats, if a size is below 1, or if
-/// pad is negative, not smaller than ws, or given without ignore_border.
+/// x and hold something that no earlier one does. A maximum is NaN if an element is; its gradient goes to
+/// every element of the window that equals it. Throws Error if x has fewer than two axes or no floats, if a
+/// size is below 1, or if pad is negative, not smaller than ws, or given without ignore_border.
 Var pool_2d(const Arg& input, const RowsCols& ws, const PoolArgs& args = {});
 
 }  // namespace damo
