@@ -25,6 +25,15 @@ std::int64_t power(std::int64_t base, std::int64_t exponent) {
   return wrap(y);
 }
 
+// A quotient that vanishes, as by infinity, keeps its side of 0.
+template <class T>
+struct FloorDiv {
+  T operator()(T a, T b) const {
+    const T q = std::floor(a / b);
+    return q == 0 && a != 0 && (a < 0) != (b < 0) ? T(-1) : q;
+  }
+};
+
 template <class T>
 struct FloorMod {
   T operator()(T a, T b) const {
@@ -157,7 +166,7 @@ Var int_div(const Arg& a, const Arg& b) {
            [](const Var&, const Vars& x, const Var&) {
              return Vars{zeros_like(x[0]), zeros_like(x[1])};
            }},
-      [](auto x, auto y) { return (x / y).floor(); },
+      [](auto x, auto y) { return x.binaryExpr(y, FloorDiv<typename decltype(x)::Scalar>()); },
       [](const std::int64_t* x) { return floor_div(x[0], x[1]); });
   return elementwise(op, {a, b});
 }

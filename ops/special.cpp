@@ -64,13 +64,13 @@ constexpr double large = 12;
 double zeta(int s, double x) {
   double sum = 0;
   for (; x < large; ++x) sum += std::pow(x, -s);
-  double rest = x / (s - 1) + 0.5, factor = s / (2 * x), k = 1;
+  double rest = 0.5, factor = s / (2 * x), k = 1;
   for (const double b : bernoulli) {
     rest += b * factor;
     factor *= (s + 2 * k - 1) * (s + 2 * k) / ((2 * k + 1) * (2 * k + 2) * x * x);
     ++k;
   }
-  return sum + std::pow(x, -s) * rest;
+  return sum + std::pow(x, 1 - s) / (s - 1) + std::pow(x, -s) * rest;
 }
 
 /// The positive zero of psi is the sum of these.
@@ -112,9 +112,11 @@ double digamma(double x) {
 
 /// psi'(x) = zeta(2, x) = (pi / sin(pi x))^2 - psi'(1 - x) (DLMF 5.15.6).
 double trigamma(double x) {
-  if (x > 0) return zeta(2, x);
-  const double s = std::sin(pi * fraction(x)) / pi;
-  return 1 / (s * s) - trigamma(1 - x);
+  if (x <= 0) {
+    const double s = std::sin(pi * fraction(x)) / pi;
+    return 1 / (s * s) - zeta(2, 1 - x);
+  }
+  return zeta(2, x);
 }
 
 double log_gamma(double x) {

@@ -138,7 +138,8 @@ TEST_CASE("division, remainder and powers of floats have Python's signs") {
 TEST_CASE("division and remainder of floats by 0 and by infinity") {
   const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
   for (const DType dtype : {float32, float64}) {
-    const Tensor a(std::vector<double>{1, -1, 0, 7, -7, inf}), b(std::vector<double>{0, 0, 0, inf, inf, 2});
+    const Tensor a = test::tensor(dtype, {6}, {1, -1, 0, 7, -7, inf}),
+                 b = test::tensor(dtype, {6}, {0, 0, 0, inf, inf, 2});
     check_close(of(int_div, dtype, a, b), Tensor(std::vector<double>{inf, -inf, nan, 0, -1, inf}), 0, 0,
                 "//");
     check_close(of(mod, dtype, a, b), Tensor(std::vector<double>{nan, nan, nan, 7, inf, nan}), 0, 0, "%");
@@ -148,8 +149,8 @@ TEST_CASE("division and remainder of floats by 0 and by infinity") {
 TEST_CASE("0 times anything is 0 in mul_no_nan") {
   const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
   for (const DType dtype : {float32, float64}) {
-    const Tensor a(std::vector<double>{0, 0, -0., 2, 2, nan}),
-        b(std::vector<double>{nan, inf, -inf, 3, nan, 0});
+    const Tensor a = test::tensor(dtype, {6}, {0, 0, -0., 2, 2, nan}),
+                 b = test::tensor(dtype, {6}, {nan, inf, -inf, 3, nan, 0});
     check_close(of(mul_no_nan, dtype, a, b), Tensor(std::vector<double>{0, 0, 0, 6, nan, nan}), 0, 0,
                 "product");
   }

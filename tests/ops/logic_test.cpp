@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "core/walk.h"
 #include "tests/expect.h"
 #include "tests/oracle.h"
 #include "tests/support.h"
@@ -11,7 +12,7 @@ using test::error_of;
 
 namespace {
 
-const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+const double inf = std::numeric_limits<double>::infinity(), NaN = std::numeric_limits<double>::quiet_NaN();
 
 }  // namespace
 
@@ -59,7 +60,7 @@ TEST_CASE("bits by hand") {
   CHECK(equal_computations({or_(i, u)}, {bitwise_or(i, u)}));
   CHECK(equal_computations({xor_(i, u)}, {bitwise_xor(i, u)}));
   CHECK(equal_computations({invert(i)}, {bitwise_not(i)}));
-  CHECK(pp((i & u) | ~i) == "((i & u) | (~i))");
+  CHECK(pp((i & 3) | ~i) == "((i & 3) | (~i))");
 }
 
 TEST_CASE("bits of scalars decide lengths") {
@@ -78,7 +79,7 @@ TEST_CASE("floats have no bits") {
 
 TEST_CASE("truth of numbers: what is not 0 is true") {
   const Var x = dvector("x"), i = ivector("i");
-  const Tensor v = Tensor(std::vector<double>{0, 0.5, nan, -0.}), k = Tensor{1, 2, 0, 0};
+  const Tensor v(std::vector<double>{0, 0.5, NaN, -0.0}), k = Tensor{1, 2, 0, 0};
   const auto of = [&](const Var& y) { return test::evaluate(y, {x, i}, {v, k}).to_vector<int>(); };
   CHECK(of(logical_and(x, i)) == std::vector<int>{0, 1, 0, 0});
   CHECK(of(logical_or(x, i)) == std::vector<int>{1, 1, 1, 0});
@@ -95,8 +96,8 @@ TEST_CASE("logic is constant between its steps") {
 TEST_CASE("isclose and allclose") {
   for (const DType dtype : {float32, float64}) {
     const Var a = vector("a", dtype), b = vector("b", dtype);
-    const Tensor x = Tensor(std::vector<double>{1, 1, 1e-9, inf, inf, inf, 1, nan, nan, -inf}).astype(dtype),
-                 y = Tensor(std::vector<double>{1.000009, 1.00002, 0, inf, -inf, 1, inf, nan, 1, -inf})
+    const Tensor x = Tensor(std::vector<double>{1, 1, 1e-9, inf, inf, inf, 1, NaN, NaN, -inf}).astype(dtype),
+                 y = Tensor(std::vector<double>{1.000009, 1.00002, 0, inf, -inf, 1, inf, NaN, 1, -inf})
                          .astype(dtype);
     const auto of = [&](const Var& v) { return test::evaluate(v, {a, b}, {x, y}).to_vector<int>(); };
     CHECK(of(isclose(a, b)) == std::vector<int>{1, 0, 1, 1, 0, 0, 0, 0, 0, 1});

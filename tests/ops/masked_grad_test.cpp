@@ -109,8 +109,8 @@ TEST_CASE("rows divided by their norms, but for rows of zeros") {
     const Var g = grad(cost, x);
     const double tolerance = test::ulps(dtype, 8);
     // 2 (y - 1/2) (1 - y y^T) / n for y = (0.6, 0.8)
-    check_close(test::evaluate(g, {x}, {t}), Tensor({{-.032, .024}, {0., 0.}}), tolerance, tolerance,
-                "gradient");
+    check_close(test::evaluate(g, {x}, {t}), test::tensor(dtype, {2, 2}, {-.032, .024, 0, 0}), tolerance,
+                tolerance, "gradient");
     const Tensor second = test::evaluate(grad(sum(g), x), {x}, {t});
     check_close(second[1], Tensor{0., 0.}, 0, 0, "second, of zeros");
     const auto rest = [](const Vars& v) {
