@@ -163,9 +163,9 @@ std::vector<Tensor> oracle(const Vars& outputs, const VarMap<Tensor>& inputs) {
     }
     const OpName op(node->op->name());
     Array y(node->types[0].dtype, {});
-    if (node->types.size() != 1 || !(oracle_elementwise(op, types, x, y) || oracle_reduction(op, x, y) ||
-                                     oracle_movement(op, x, y) || oracle_indexing(op, x, y) ||
-                                     oracle_linalg(op, x, y)))
+    if (node->types.size() != 1 ||
+        !(oracle_elementwise(op, types, x, y) || oracle_reduction(op, x, y) || oracle_movement(op, x, y) ||
+          oracle_indexing(op, x, y) || oracle_linalg(op, x, y)))
       throw std::logic_error("the oracle does not know op " + node->op->name());
     round_to_dtype(y);
     values.emplace(v, std::move(y));
