@@ -43,7 +43,7 @@ TEST_CASE("a Jacobian has the gradients of the elements for rows") {
     const test::Tensors values = {test::random({4}, dtype, 2), test::random({2, 3}, dtype, 3),
                                   test::random({1, 3}, dtype, 4)};
     for (std::size_t i = 0; i < all.size(); ++i)
-      for (const Mode mode : {Mode::FAST_RUN, Mode::FAST_COMPILE}) {
+      for (const Mode mode : {Mode::FAST_RUN, Mode::FAST_COMPILE, Mode::NanGuardMode, Mode::DebugMode}) {
         CHECK(J[i].dtype() == dtype);
         CHECK(J[i].type().stretch == all[i].type().stretch << 1);
         check_close(test::evaluate(J[i], {x, m, r}, values, mode),

@@ -199,6 +199,19 @@ TEST_CASE("determinants beyond the range of floats, and of singular matrices") {
   CHECK(y[2].item() == 1);
 }
 
+TEST_CASE("in the modes that find mistakes") {
+  const Var x = dmatrix("x"), b = dvector("b");
+  const Var L = cholesky(dot(x, x.T()) + constant(identity(3, float64)));
+  const Var cost = slogdet(x).log_abs + sum(solve(x, b)) + sum(matrix_inverse(x)) + sum(pinv(x)) +
+                   sum(eigh(x).w) + sum(solve_lower_triangular(L, b));
+  const Vars g = grad(cost, {x, b});
+  const test::Tensors at = {test::random({3, 3}, float64, 1), test::random({3}, float64, 2)};
+  for (const Var& v : g)
+    for (const Mode mode : {Mode::NanGuardMode, Mode::DebugMode})
+      check_close(test::evaluate(v, {x, b}, at, mode), test::evaluate(v, {x, b}, at), 1e-12, 1e-14,
+                  to_string(mode));
+}
+
 TEST_CASE("NaN passes through") {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const Tensor t = Tensor(std::vector<double>{nan, 1, 1, 2}, {2, 2});
