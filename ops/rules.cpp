@@ -55,7 +55,7 @@ const Rewrites& default_rewrites() {
     // clang-format on
     return Rewrites{
         {"stabilize", stabilizing_rules(), {}},
-        {"simplify", simplify, {{"transpose_dot", transpose_operands}}},
+        {"simplify", simplify, {{"equal_choice", drop_equal_choices}, {"transpose_dot", transpose_operands}}},
         {"specialize", {}, {{"add_dot", accumulate_products}}},
         {"fuse", {}, {{"fuse", fuse_elementwise}, {"sweep", fuse_sweeps}, {"fuse_sum", fuse_sums}}},
     };
