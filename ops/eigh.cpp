@@ -1,5 +1,6 @@
 #include <Eigen/Eigenvalues>
 
+#include "ops/create.h"
 #include "ops/dot.h"
 #include "ops/elemwise.h"
 #include "ops/linalg.h"

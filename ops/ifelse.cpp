@@ -105,11 +105,20 @@ Var drop_choice(const Var& v) {
   if (op == nullptr) return {};
   const Vars& x = v.node().inputs;
   const auto i = static_cast<std::size_t>(v.output()), n = static_cast<std::size_t>(op->n);
-  const Var &a = x[1 + i], &b = x[1 + n + i];
-  if (same(a, b)) return a;
   const Type& c = x[0].type();
   if (!c.has_value) return {};
-  return c.value != 0 ? a : b;
+  return c.value != 0 ? x[1 + i] : x[1 + n + i];
+}
+
+Vars drop_equal_choices(const Vars& outputs, Trace& trace) {
+  return transform(outputs, [&](const NodePtr& node, const Current& now) -> Var {
+    const Var v(node);
+    if (as_ifelse(v) == nullptr || node->types.size() != 1 || !same(node->inputs[1], node->inputs[2]))
+      return {};
+    const Var result = now(node->inputs[1]);
+    trace.push_back({"equal_choice", v, result, node->where});
+    return result;
+  });
 }
 
 }  // namespace damo

@@ -13,13 +13,16 @@ Var drop_alloc_beside_full_operand(const Var& v);
 Var drop_product_with_zero(const Var& v);
 /// The size of an expression from its operands' sizes (Op::size).
 Var size_instead(const Var& v);
-/// ifelse of a known condition, or of one value.
+/// ifelse of a known condition.
 Var drop_choice(const Var& v);
 /// f(leaf)[a:b] = f(leaf[a:b]) for elementwise f: labels cast from shared memory cost a slice.
 Var lift_slice(const Var& v);
 
 /// (a b)^T = b^T a^T where nothing else reads the product: it takes transposed operands at no cost.
 Vars transpose_operands(const Vars& outputs, Trace& trace);
+
+/// ifelse of one value on both sides.
+Vars drop_equal_choices(const Vars& outputs, Trace& trace);
 
 /// p - lr (a b + c d) as products added to p where it lies, if nothing else reads them.
 Vars accumulate_products(const Vars& outputs, Trace& trace);

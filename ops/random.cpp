@@ -8,6 +8,7 @@
 #include "core/mrg.h"
 #include "core/op.h"
 #include "core/random_state.h"
+#include "ops/create.h"
 #include "ops/elemwise.h"
 #include "ops/index.h"
 #include "ops/random_op.h"

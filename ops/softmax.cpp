@@ -8,6 +8,7 @@
 #include "core/op.h"
 #include "core/threads.h"
 #include "core/walk.h"
+#include "ops/create.h"
 #include "ops/elemwise.h"
 #include "ops/indexing.h"
 #include "ops/passes.h"

@@ -4,23 +4,13 @@
 #include "ops/dot.h"
 #include "ops/elemwise.h"
 #include "ops/linalg.h"
+#include "ops/matrices.h"
 #include "ops/matrix.h"
 #include "ops/shape.h"
 
 /// Linear equations, and the triangular factor of a positive definite matrix.
 namespace damo {
 namespace {
-
-/// The numbers of x's rows, as a column, and of its columns, as a row.
-std::pair<Var, Var> positions(const Var& x) {
-  return {dimshuffle(arange(shape(x, 0)), {0, 'x'}), dimshuffle(arange(shape(x, 1)), {'x', 0})};
-}
-
-/// x with the other triangle set to 0.
-Var triangle(const Var& x, bool lower) {
-  const auto [i, j] = positions(x);
-  return switch_(lower ? ge(i, j) : le(i, j), x, 0);
-}
 
 /// The type of A^-1 b.
 Type solution_type(const Types& x) {
@@ -87,7 +77,8 @@ struct SolveTriangular : OpOf<SolveTriangular> {
   // gb = A^-T gy
   Vars L_op(const Vars& x, const Vars& y, const Vars& gy) const override {
     const Var gb = solve_triangular(x[0], gy[0], {.lower = lower, .trans = true});
-    return {triangle(matrix_gradient(gb, y[0]), lower), gb};
+    const Var gA = matrix_gradient(gb, y[0]);
+    return {lower ? tril(gA) : triu(gA), gb};
   }
 
   void perform(const Views& x, const Views& y) const override {
@@ -175,10 +166,7 @@ Vars equations(const Arg& A, const Arg& b) {
 
 }  // namespace
 
-Var lower_half(const Var& x) {
-  const auto [i, j] = positions(x);
-  return switch_(gt(i, j), x, switch_(eq(i, j), x / 2, 0));
-}
+Var lower_half(const Var& x) { return 0.5 * (tril(x) + tril(x, -1)); }
 
 Var cholesky(const Arg& arg, const TriangleArgs& args) {
   const Scope here(arg);

@@ -246,6 +246,18 @@ const std::vector<Case>& cases() {
          return x[0].dimshuffle({0, 'x'}) * 0;
        },
        {{4}}},
+      {"ifelse", [](const Vars& x) { return ifelse(1, tanh(x[0]), exp(x[0])) * 2; }, {{3, 2}}},
+      {"ifelse",
+       [](const Vars& x) {
+         return ifelse(false, {x[0], x[1]}, {exp(x[0]), exp(x[1])})[1];
+       },
+       {{3, 2}, {2}}},
+      {"equal_choice",
+       [](const Vars& x) {
+         const Var y = tanh(x[0]);
+         return ifelse(x[0].shape(0) > 5, y, y) * 2;
+       },
+       {{3, 2}}},
       {"fuse_sum", [](const Vars& x) { return sum(sqr(x[0]) + x[1]); }, {{3, 2}, {2}}},
       {"fuse_sum", [](const Vars& x) { return sum(abs(x[0]), {.axis = 0}) * 2; }, {{3, 2}}},
       {"fuse_sum",
