@@ -27,7 +27,13 @@ class PlanBuilder {
   void build() {
     make_slots();
     mark_needs();
-    assign_segments();
+    if (!assign_segments()) {
+      lazy_ = false;
+      plan_.branches_ = {};
+      std::fill(needs_.begin(), needs_.end(), Need());
+      mark_needs();
+      invariant(assign_segments(), "the sizes of a plan wait for each other");
+    }
     make_size_items();
     make_steps();
     claim_variables();
@@ -62,7 +68,7 @@ class PlanBuilder {
   }
   /// Where `node` is needed if its result is needed `in` that branch, for the sake of input k.
   int branch_of(const Node& node, std::size_t k, int in) {
-    const std::optional<bool> side = node.op->needed_if(static_cast<int>(k));
+    const std::optional<bool> side = lazy_ ? node.op->needed_if(static_cast<int>(k)) : std::nullopt;
     return side && in != nowhere ? plan_.branches_.child(in, slot_of(node.inputs[0]), *side) : in;
   }
   /// Whether the node chooses among arrays of one known size.
@@ -224,9 +230,27 @@ class PlanBuilder {
     }
   }
 
-  void assign_segments() {
+  /// False if that cannot be: a size in a branch, and the branch's condition, wait for each other.
+  bool assign_segments() {
     data_segment_.assign(plan_.slots_.size(), 0);
     size_segment_.assign(plan_.slots_.size(), 0);
+    // A node may come before the condition of its branch: then the next pass knows that condition's segment.
+    bool settled = false;
+    for (int pass = 0; !settled && pass < plan_.branches_.size() + 2; ++pass) {
+      const std::vector<int> data_before = data_segment_, size_before = size_segment_;
+      assign_segments_once();
+      settled = data_segment_ == data_before && size_segment_ == size_before;
+    }
+    if (!settled) return false;
+    int last = 0;
+    for (std::size_t i = 0; i < plan_.slots_.size(); ++i)
+      if (anything(needs_[i]) != nowhere) last = std::max({last, data_segment_[i], size_segment_[i]});
+    plan_.segments_.resize(static_cast<std::size_t>(last) + 1);
+    for (int b = 1; b < plan_.branches_.size(); ++b) persistent_.push_back(plan_.branches_[b].condition);
+    return true;
+  }
+
+  void assign_segments_once() {
     std::vector<int> sized_from{0}, computed_from{0};
     const auto known_from = [&](int i) {
       const auto j = static_cast<std::size_t>(i);
@@ -258,11 +282,6 @@ class PlanBuilder {
         data_segment_[static_cast<std::size_t>(y)] = std::max(size, data);
       }
     }
-    int last = 0;
-    for (std::size_t i = 0; i < plan_.slots_.size(); ++i)
-      if (anything(needs_[i]) != nowhere) last = std::max({last, data_segment_[i], size_segment_[i]});
-    plan_.segments_.resize(static_cast<std::size_t>(last) + 1);
-    for (int b = 1; b < plan_.branches_.size(); ++b) persistent_.push_back(plan_.branches_[b].condition);
   }
 
   void make_size_items() {
@@ -298,7 +317,6 @@ class PlanBuilder {
 
   void make_steps() {
     producer_.assign(plan_.slots_.size(), -1);
-    std::vector<int> last_effect(plan_.segments_.size(), -1);
     for (const NodePtr& node : order_) {
       if (node->kind != Node::Kind::apply) continue;
       const std::vector<int> y = outputs_of(node);
@@ -311,24 +329,31 @@ class PlanBuilder {
       d.step.y = y;
       d.segment = data_segment_[static_cast<std::size_t>(y[0])];
       d.step.branch = data_branch(node);
-      if (d.step.branch > 0) d.after.push_back(conditions_of(d.step.branch));
-      const int me = static_cast<int>(drafts_.size());
-      for (const int i : y) producer_[static_cast<std::size_t>(i)] = me;
+      for (const int i : y) producer_[static_cast<std::size_t>(i)] = static_cast<int>(drafts_.size());
+      drafts_.push_back(std::move(d));
+    }
+    // What each runs after, when all are known: a condition may come behind a node of its branch.
+    std::vector<int> last_effect(plan_.segments_.size(), -1);
+    const int n_steps = static_cast<int>(drafts_.size());
+    for (int me = 0; me < n_steps; ++me) {
+      std::vector<int> after;
+      if (const int branch = draft(me).step.branch; branch > 0) after.push_back(conditions_of(branch));
+      const Draft& d = draft(me);
       for (std::size_t k = 0; k < d.step.x.size(); ++k)
-        if (node->op->reads(static_cast<int>(k))) read(d, me, d.step.x[k]);
-      if (node->op->has_effect()) {
+        if (d.step.op->reads(static_cast<int>(k))) read(after, me, d.step.x[k]);
+      if (d.step.op->has_effect()) {
         int& last = last_effect[static_cast<std::size_t>(d.segment)];
-        if (last >= 0) d.after.push_back(last);
+        if (last >= 0) after.push_back(last);
         last = me;
       }
-      drafts_.push_back(std::move(d));
+      draft(me).after = std::move(after);
     }
   }
 
-  /// Draft d, which gets number `me`, reads slot i.
-  void read(Draft& d, int me, int i) {
+  /// Draft `me`, which runs `after` others, reads slot i.
+  void read(std::vector<int>& after, int me, int i) {
     const int owner = root(i), by = producer_[static_cast<std::size_t>(owner)];
-    if (by >= 0) d.after.push_back(by);
+    if (by >= 0) after.push_back(by);
     readers_[owner].push_back(me);
   }
 
@@ -342,7 +367,7 @@ class PlanBuilder {
       Draft d;
       const int me = static_cast<int>(drafts_.size());
       d.after.push_back(before);
-      if (!is_known_early(condition)) read(d, me, condition);
+      if (!is_known_early(condition)) read(d.after, me, condition);
       drafts_.push_back(std::move(d));
       return me;
     });
@@ -661,6 +686,7 @@ class PlanBuilder {
   std::vector<int> data_segment_, size_segment_;
   std::vector<int> persistent_;
   std::vector<Draft> drafts_;
+  bool lazy_ = true;                ///< whether a branch that is not taken is left out
   std::vector<int> branch_drafts_;  ///< by branch
   std::vector<int> producer_;
   std::unordered_map<int, std::vector<int>> readers_;

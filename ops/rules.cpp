@@ -55,13 +55,8 @@ const Rewrites& default_rewrites() {
     // clang-format on
     return Rewrites{
         {"stabilize", stabilizing_rules(), {}},
-<<<<<<< HEAD
-        {"simplify", simplify, {{"transpose_dot", transpose_operands}}},
-        {"specialize", {}, {{"cross_entropy", share_cross_entropy}, {"add_dot", accumulate_products}}},
-=======
         {"simplify", simplify, {{"equal_choice", drop_equal_choices}, {"transpose_dot", transpose_operands}}},
-        {"specialize", {}, {{"add_dot", accumulate_products}}},
->>>>>>> h-control
+        {"specialize", {}, {{"cross_entropy", share_cross_entropy}, {"add_dot", accumulate_products}}},
         {"fuse", {}, {{"fuse", fuse_elementwise}, {"sweep", fuse_sweeps}, {"fuse_sum", fuse_sums}}},
     };
   }();
