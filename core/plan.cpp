@@ -318,6 +318,7 @@ void Plan::resolve(Segment& segment) {
   for (SizeItem& item : segment.items) {
     if (!runs(item.branch)) {
       item.missed = true;
+      for (const int i : item.y) slots_[static_cast<std::size_t>(i)].changed = false;
       continue;
     }
     switch (item.kind) {

@@ -125,7 +125,7 @@ class Sampler {
     Row row{header, name, ""};
     const bool found = fits(row, f) || fits_sizes(row, f) || fits_numbers(row, f) || call(row, g, {m}, m) ||
                        call(row, g, {t, u}, t, u) || call(row, g, {t}, t) || call(row, g, {a, b}, a, b);
-    CHECK_MESSAGE(found, name << ": no arguments of op_table_test.cpp fit it");
+    CHECK_MESSAGE(found, std::string(name) << ": no arguments of op_table_test.cpp fit it");
     if (row.gradient != no_op) rows.push_back(row);
   }
 
@@ -138,7 +138,7 @@ class Sampler {
       return g(streams, none...);
     };
     CHECK_MESSAGE((call(row, of_array, {m}, m) || call(row, of_nothing, {})),
-                  name << ": no arguments of op_table_test.cpp fit it");
+                  std::string(name) << ": no arguments of op_table_test.cpp fit it");
     rows.push_back(row);
   }
 
@@ -169,8 +169,9 @@ class Sampler {
            call(row, f, {v}, v) || call(row, f, {v, w}, v, w) || call(row, f, {m, v}, m, v) ||
            call(row, f, {v, m}, v, m) || call(row, f, {t}, t) || call(row, f, {t, u}, t, u) ||
            call(row, f, {m, i}, m, i) || call(row, f, {c, m, a}, c, m, a) || call(row, f, {m, v}, m[0], v) ||
-           call(row, f, {m, a, i}, m, a, i) || call(row, f, {m, a}, Vars{m, a}) ||
-           call(row, f, {m, a}, Args{m, a}) || call(row, f, {m, a}, 0, Args{m, a});
+           call(row, f, {m, a, i}, m, a, i) || call(row, f, {i}, i) || call(row, f, {m, a}, m, a, 1) ||
+           call(row, f, {m, a}, Vars{m, a}) || call(row, f, {m, a}, Args{m, a}) ||
+           call(row, f, {m, a}, 0, Args{m, a});
   }
 
   /// An array and sizes, axes or places.
