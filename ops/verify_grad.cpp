@@ -1,6 +1,8 @@
 #include "ops/verify_grad.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/check.h"
 #include "core/function.h"
@@ -67,6 +69,11 @@ void verify_grad(const std::function<Var(const Vars&)>& f, const std::vector<Ten
                                       .on_unused_input = OnUnusedInput::ignore});
   const Values symbolic = gradient.call(given.data(), given.size());
 
+  // Differences tell no more than the rounding of what is subtracted lets them.
+  double magnitude = 0;
+  const std::vector<double> terms = at.to_vector<double>(), weights = r.to_vector<double>();
+  for (std::size_t i = 0; i < terms.size(); ++i) magnitude += std::abs(terms[i]) * weights[i];
+  const double noise = 4 * std::numeric_limits<double>::epsilon() * magnitude / args.eps;
   const double tolerance = args.tolerance > 0 ? args.tolerance : dtype == DType::float64 ? 1e-6 : 1e-4;
   for (std::size_t k = 0; k < points.size(); ++k) {
     check(symbolic[k].shape() == points[k].shape(), "verify_grad: the gradient of x{} has shape {}, not {}",
@@ -84,7 +91,7 @@ void verify_grad(const std::function<Var(const Vars&)>& f, const std::vector<Ten
       const double error = std::abs(have[i] - want);
       const double relative = error / std::max(std::abs(have[i]), std::abs(want));
       // Negated, so that NaN fails.
-      if (!(error > tolerance && !(relative <= tolerance)) && !std::isnan(have[i])) continue;
+      if (!(error > std::max(tolerance, noise) && !(relative <= tolerance)) && !std::isnan(have[i])) continue;
       const std::string place = index_text(points[k].shape(), static_cast<std::int64_t>(i));
       fail("verify_grad: the gradient of {} with respect to x{}{}{} is {}, but differences give {}{}",
            label(fp), k, place.empty() ? "" : " at ", place, have[i], want, types_text(p));

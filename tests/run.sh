@@ -26,6 +26,7 @@ if [[ ! -f $log ]]; then exit 1; fi
 awk -v status="$status" '
   /^[0-9]+\/[0-9]+ Testing: / { p = f = counted = ended = 0 }
   /^\[doctest\] test cases:/ { p = $6; f = $9; counted = 1 }
+  /^[0-9]+ passed, [0-9]+ failed$/ { p = $1; f = $3; counted = 1 }
   /^<end of output>/ { ended = 1 }
   ended && /^Test (Pass|Fail)/ {
     if (f == 0 && (/^Test Fail/ || !counted)) f = 1

@@ -10,7 +10,8 @@
 
 extern "C" __attribute__((weak)) int LLVMFuzzerInitialize(int*, char***);
 
-// Runs a target on each file of a folder, without libFuzzer: a failure ends it after the file's name.
+// Runs a target on each file of a folder, without libFuzzer, and counts them: a failure ends it after the
+// file's name.
 int main(int argc, char** argv) {
   if (argc != 2) {
     std::fprintf(stderr, "usage: %s FOLDER\n", argv[0]);
@@ -35,5 +36,6 @@ int main(int argc, char** argv) {
       return 1;
     }
   }
+  std::printf("%zu passed, 0 failed\n", files.size());
   return 0;
 }
