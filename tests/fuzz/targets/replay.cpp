@@ -36,6 +36,6 @@ int main(int argc, char** argv) {
       return 1;
     }
   }
-  std::printf("%zu passed, 0 failed\n", files.size());
+  std::fprintf(stderr, "%zu passed, 0 failed\n", files.size());
   return 0;
 }
