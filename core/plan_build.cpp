@@ -406,7 +406,6 @@ class PlanBuilder {
   /// one's.
   std::vector<int> chain_to(int variable, int value) {
     std::vector<int> chain;
-    std::vector<std::pair<int, int>> overwritten;
     int wanted = value;
     while (true) {
       const int d = producer_[static_cast<std::size_t>(wanted)];

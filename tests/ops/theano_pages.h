@@ -23,7 +23,7 @@ inline std::vector<Page> theano_pages() {
   for (const std::string& name : golden_names("theano_pages_")) {
     Page page{name, golden(name)};
     page.floatX = dtype_from_string(page.content["settings"]["floatX"].get<std::string>());
-    page.rtol = page.floatX == DType::float64 ? 1e-12 : 1e-4;
+    page.rtol = page.floatX == DType::float64 ? 1e-13 : 1e-4;
     page.atol = page.floatX == DType::float64 ? 1e-15 : 1e-6;
     pages.push_back(std::move(page));
   }
