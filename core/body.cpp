@@ -52,33 +52,18 @@ Vars expand(const Vars& outputs) {
       return node->kind == Node::Kind::apply && node->op->body() != nullptr;
     };
     if (std::none_of(order.begin(), order.end(), holds_body)) return roots;
-    VarMap<Var> done;
-    const auto now = [&](const Var& v) {
-      const auto at = done.find(v);
-      return at == done.end() ? v : at->second;
-    };
+    Current now;
     for (const NodePtr& node : order) {
-      if (node->kind != Node::Kind::apply) continue;
-      Vars inputs;
-      bool changed = false;
-      for (const Var& v : node->inputs) {
-        inputs.push_back(now(v));
-        changed |= !same(inputs.back(), v);
+      if (!holds_body(node)) {
+        now.put(node, now.rebuilt(*node));
+        continue;
       }
-      const Body* body = node->op->body();
-      if (body == nullptr && !changed) continue;
-      Vars outs;
-      if (body == nullptr) {
-        outs = rebuild(*node, std::move(inputs));
-      } else {
-        VarMap<Var> by;
-        for (std::size_t i = 0; i < inputs.size(); ++i) by.emplace(body->inputs[i], inputs[i]);
-        outs = substitute(body->outputs, by);
-      }
-      for (int i = 0; i < static_cast<int>(outs.size()); ++i)
-        done.emplace(Var(node, i), outs[static_cast<std::size_t>(i)]);
+      const Body& body = *node->op->body();
+      VarMap<Var> by;
+      for (std::size_t i = 0; i < node->inputs.size(); ++i) by.emplace(body.inputs[i], now(node->inputs[i]));
+      now.put(node, substitute(body.outputs, by));
     }
-    for (Var& v : roots) v = now(v);
+    roots = now(roots);
   }
 }
 

@@ -225,11 +225,8 @@ class Compiler {
   }
 
   static Vars with_row_major_bases(const Vars& roots) {
-    VarMap<Var> done, copies;
-    const auto now = [&](const Var& v) {
-      const auto found = done.find(v);
-      return found == done.end() ? v : found->second;
-    };
+    Current now;
+    VarMap<Var> copies;
     for (const NodePtr& node : toposort(roots)) {
       if (node->kind != Node::Kind::apply) continue;
       Vars inputs;
@@ -247,13 +244,9 @@ class Compiler {
         inputs.push_back(x);
       }
       if (!changed) continue;
-      const Vars outs = rebuild(*node, std::move(inputs));
-      for (int o = 0; o < static_cast<int>(outs.size()); ++o)
-        done.emplace(Var(node, o), outs[static_cast<std::size_t>(o)]);
+      now.put(node, rebuild(*node, std::move(inputs)));
     }
-    Vars result;
-    for (const Var& v : roots) result.push_back(now(v));
-    return result;
+    return now(roots);
   }
 
   const FunctionArgs& args_;

@@ -126,6 +126,7 @@ class Plan {
   const Profile* profile() const { return profile_.get(); }  ///< null if it is not measured
 
  private:
+  friend class PlanSlots;
   friend class PlanBuilder;
   class Running;
 

@@ -1,36 +1,21 @@
 #include <algorithm>
-#include <functional>
-#include <optional>
 
-#include "core/plan.h"
+#include "core/plan_slots.h"
 #include "core/profile.h"
-#include "core/walk.h"
 #include "core/watch.h"
 
-/// From a graph to a plan: which integers are computed first, which arrays share memory, in what order steps
-/// run.
+/// The second half of building a plan: which arrays share memory, and in what order steps run.
 namespace damo {
-namespace {
 
-bool is_integer_scalar(const Type& t) { return t.ndim() == 0 && !t.is_float(); }
-
-bool are_known(const Type& t) {
-  return std::all_of(t.shape.begin(), t.shape.end(), [](std::int64_t n) { return n >= 0; });
-}
-
-}  // namespace
-
-class PlanBuilder {
+class PlanBuilder : PlanSlots {
  public:
-  PlanBuilder(Plan& plan) : plan_(plan), program_(*plan.program_), order_(toposort(program_.outputs)) {}
+  explicit PlanBuilder(Plan& plan) : PlanSlots(plan) {}
 
   void build() {
     make_slots();
     mark_needs();
     if (!assign_segments()) {
-      lazy_ = false;
-      plan_.branches_ = {};
-      std::fill(needs_.begin(), needs_.end(), Need());
+      forget_branches();
       mark_needs();
       invariant(assign_segments(), "the sizes of a plan wait for each other");
     }
@@ -43,12 +28,8 @@ class PlanBuilder {
   }
 
  private:
-  static constexpr int forever = 1 << 30, nowhere = Branches::nowhere;
+  static constexpr int forever = 1 << 30;
 
-  /// In which branch of the program what of a slot is needed.
-  struct Need {
-    int data = nowhere, size = nowhere, value = nowhere;
-  };
   /// A step before it has a place in the order.
   struct Draft {
     Step step;
@@ -56,233 +37,7 @@ class PlanBuilder {
     std::vector<int> after;  ///< drafts that run before this one
   };
 
-  Slot& slot(int i) { return plan_.slots_[static_cast<std::size_t>(i)]; }
-  Need& need(int i) { return needs_[static_cast<std::size_t>(i)]; }
-  int slot_of(const Var& v) const { return slot_of_.at(v); }
   Draft& draft(int i) { return drafts_[static_cast<std::size_t>(i)]; }
-
-  void want(int& branch, int in) const { branch = plan_.branches_.common(branch, in); }
-  int anything(const Need& n) const {
-    const Branches& b = plan_.branches_;
-    return b.common(b.common(n.data, n.size), n.value);
-  }
-  /// Where `node` is needed if its result is needed `in` that branch, for the sake of input k.
-  int branch_of(const Node& node, std::size_t k, int in) {
-    const std::optional<bool> side = lazy_ ? node.op->needed_if(static_cast<int>(k)) : std::nullopt;
-    return side && in != nowhere ? plan_.branches_.child(in, slot_of(node.inputs[0]), *side) : in;
-  }
-  /// Whether the node chooses among arrays of one known size.
-  bool is_sized_choice(const Node& node) const {
-    return node.op->needed_if(static_cast<int>(node.inputs.size()) - 1) &&
-           std::all_of(node.types.begin(), node.types.end(), are_known);
-  }
-  bool uses_value(const Node& node, std::size_t k) const {
-    return node.op->needs_value(static_cast<int>(k)) && !is_sized_choice(node);
-  }
-  /// Whether all about the sizes was checked when the graph was built.
-  bool is_sized(const NodePtr& node) {
-    if (is_integer(slot_of(Var(node, 0))) || node->op->view_of() >= 0 ||
-        !std::all_of(node->types.begin(), node->types.end(), are_known))
-      return false;
-    for (std::size_t k = 0; k < node->inputs.size(); ++k)
-      if (uses_value(*node, k) || !are_known(node->inputs[k].type())) return false;
-    return true;
-  }
-  /// Where the sizes of the node's outputs are inferred.
-  int size_branch(const NodePtr& node) {
-    if (is_sized(node)) return 0;
-    int branch = nowhere;
-    for (const int y : outputs_of(node)) want(branch, anything(need(y)));
-    return branch;
-  }
-  int data_branch(const NodePtr& node) { return std::max(0, need(slot_of(Var(node, 0))).data); }
-
-  /// known[branch], which is own(known[parent], condition) along the way from the root.
-  template <class F>
-  int along(int branch, std::vector<int>& known, F own) const {
-    const Branches& all = plan_.branches_;
-    known.resize(static_cast<std::size_t>(all.size()), -1);
-    std::vector<int> path;
-    for (int b = branch; known[static_cast<std::size_t>(b)] < 0; b = all[b].parent) path.push_back(b);
-    for (; !path.empty(); path.pop_back())
-      known[static_cast<std::size_t>(path.back())] =
-          own(known[static_cast<std::size_t>(all[path.back()].parent)], all[path.back()].condition);
-    return known[static_cast<std::size_t>(branch)];
-  }
-
-  std::vector<int> inputs_of(const Node& node) const {
-    std::vector<int> x;
-    for (const Var& v : node.inputs) x.push_back(slot_of(v));
-    return x;
-  }
-  std::vector<int> outputs_of(const NodePtr& node) const {
-    std::vector<int> y;
-    for (int i = 0; i < static_cast<int>(node->types.size()); ++i) y.push_back(slot_of(Var(node, i)));
-    return y;
-  }
-
-  bool is_integer(int i) { return slot(i).kind == Slot::Kind::integer; }
-  /// An integer scalar whose value is known before any kernel of its segment runs.
-  bool is_known_early(int i) {
-    const Slot& s = slot(i);
-    return is_integer_scalar(s.type) && (s.kind == Slot::Kind::integer || s.kind == Slot::Kind::input ||
-                                         s.kind == Slot::Kind::constant || s.kind == Slot::Kind::shared);
-  }
-
-  void make_slots() {
-    for (const NodePtr& node : order_)
-      for (int o = 0; o < static_cast<int>(node->types.size()); ++o) {
-        const int i = static_cast<int>(plan_.slots_.size());
-        slot_of_.emplace(Var(node, o), i);
-        Slot s;
-        s.var = Var(node, o);
-        s.type = node->types[static_cast<std::size_t>(o)];
-        s.view.dtype = s.type.dtype;
-        s.view.shape = s.type.shape;
-        s.view.strides = row_major(s.type.shape);
-        s.root = i;
-        plan_.slots_.push_back(s);
-        Slot& made = plan_.slots_.back();
-        switch (node->kind) {
-          case Node::Kind::input: made.kind = Slot::Kind::input; break;
-          case Node::Kind::shared:
-            made.kind = Slot::Kind::shared;
-            plan_.shared_slots_.push_back(i);
-            break;
-          case Node::Kind::constant:
-            made.kind = Slot::Kind::constant;
-            made.view = node->value.view();
-            made.changed = false;
-            if (is_integer_scalar(made.type)) {
-              made.has_value = true;
-              made.value = node->value.item<std::int64_t>();
-            }
-            break;
-          case Node::Kind::apply: classify(*node, i); break;
-        }
-        if ((made.kind == Slot::Kind::input || made.kind == Slot::Kind::shared) &&
-            is_integer_scalar(made.type))
-          plan_.scalar_slots_.push_back(i);
-      }
-    needs_.resize(plan_.slots_.size());
-  }
-
-  void classify(const Node& node, int i) {
-    Slot& s = slot(i);
-    const std::vector<int> x = inputs_of(node);
-    if (node.types.size() == 1 && is_integer_scalar(s.type)) {
-      bool early = true;
-      for (std::size_t k = 0; k < x.size(); ++k)
-        early &=
-            is_known_early(x[k]) || (!node.op->has_integer_form() && !node.op->reads(static_cast<int>(k)));
-      constexpr std::size_t most_inputs = 8;
-      if (early && !x.empty() && x.size() <= most_inputs &&
-          (node.op->has_integer_form() || !node.op->reads(0))) {
-        s.kind = Slot::Kind::integer;
-        return;
-      }
-    }
-    if (node.op->view_of() >= 0) {
-      s.kind = Slot::Kind::view;
-      s.base = x[static_cast<std::size_t>(node.op->view_of())];
-      s.root = root(s.base);
-    }
-  }
-
-  void mark_needs() {
-    for (const Var& v : program_.outputs) want(need(slot_of(v)).data, 0);
-    for (auto at = order_.rbegin(); at != order_.rend(); ++at) {
-      const Node& node = **at;
-      if (node.kind != Node::Kind::apply) continue;
-      Need wanted;
-      for (const int y : outputs_of(*at)) {
-        want(wanted.data, need(y).data);
-        want(wanted.size, need(y).size);
-        want(wanted.value, need(y).value);
-      }
-      const int any = anything(wanted);
-      if (any == nowhere) continue;
-      if (node.op->has_effect()) want(wanted.data, any);
-      const int first = slot_of(Var(*at, 0));
-      const bool integer = is_integer(first);
-      const int runs = integer ? nowhere : plan_.branches_.common(wanted.data, wanted.value);
-      want(need(first).data, runs);
-      // The sizes of a choice of known sizes depend on nothing.
-      const int sizes = is_sized_choice(node) ? runs : any;
-      const std::vector<int> x = inputs_of(node);
-      for (std::size_t k = 0; k < x.size(); ++k) {
-        const int i = static_cast<int>(k);
-        Need& n = need(x[k]);
-        if (integer && node.op->has_integer_form()) {
-          want(n.value, branch_of(node, k, any));
-        } else {
-          want(n.size, branch_of(node, k, sizes));
-          if (uses_value(node, k)) want(n.value, branch_of(node, k, any));
-        }
-        const bool is_base = node.op->view_of() < 0 || node.op->view_of() == i;
-        // view() reads its bounds where they lie.
-        if (!is_base || node.op->reads(i)) want(n.data, branch_of(node, k, runs));
-      }
-    }
-    for (std::size_t i = 0; i < needs_.size(); ++i) {
-      const int branch = needs_[i].data == nowhere ? anything(needs_[i]) : needs_[i].data;
-      plan_.slots_[i].branch = std::max(0, branch);
-    }
-  }
-
-  /// False if that cannot be: a size in a branch, and the branch's condition, wait for each other.
-  bool assign_segments() {
-    data_segment_.assign(plan_.slots_.size(), 0);
-    size_segment_.assign(plan_.slots_.size(), 0);
-    // A node may come before the condition of its branch: then the next pass knows that condition's segment.
-    bool settled = false;
-    for (int pass = 0; !settled && pass < plan_.branches_.size() + 2; ++pass) {
-      const std::vector<int> data_before = data_segment_, size_before = size_segment_;
-      assign_segments_once();
-      settled = data_segment_ == data_before && size_segment_ == size_before;
-    }
-    if (!settled) return false;
-    int last = 0;
-    for (std::size_t i = 0; i < plan_.slots_.size(); ++i)
-      if (anything(needs_[i]) != nowhere) last = std::max({last, data_segment_[i], size_segment_[i]});
-    plan_.segments_.resize(static_cast<std::size_t>(last) + 1);
-    for (int b = 1; b < plan_.branches_.size(); ++b) persistent_.push_back(plan_.branches_[b].condition);
-    return true;
-  }
-
-  void assign_segments_once() {
-    std::vector<int> sized_from{0}, computed_from{0};
-    const auto known_from = [&](int i) {
-      const auto j = static_cast<std::size_t>(i);
-      return is_known_early(i) ? size_segment_[j] : data_segment_[j] + 1;
-    };
-    for (const NodePtr& node : order_) {
-      if (node->kind != Node::Kind::apply) continue;
-      const std::vector<int> x = inputs_of(*node);
-      int size = 0, data = 0;
-      for (std::size_t k = 0; k < x.size(); ++k) {
-        const auto j = static_cast<std::size_t>(x[k]);
-        if (!is_sized_choice(*node)) size = std::max(size, size_segment_[j]);
-        const bool integer = is_integer(slot_of(Var(node, 0))) && node->op->has_integer_form();
-        if (integer || uses_value(*node, k)) size = std::max(size, known_from(x[k]));
-        if (node->op->reads(static_cast<int>(k))) data = std::max(data, data_segment_[j]);
-      }
-      if (const int branch = size_branch(node); branch > 0)
-        size = std::max(size, along(branch, sized_from, [&](int before, int condition) {
-                          return std::max(before, known_from(condition));
-                        }));
-      if (const int branch = data_branch(node); branch > 0)
-        data = std::max(data, along(branch, computed_from, [&](int before, int condition) {
-                          const auto j = static_cast<std::size_t>(condition);
-                          return std::max(before,
-                                          is_known_early(condition) ? size_segment_[j] : data_segment_[j]);
-                        }));
-      for (const int y : outputs_of(node)) {
-        size_segment_[static_cast<std::size_t>(y)] = size;
-        data_segment_[static_cast<std::size_t>(y)] = std::max(size, data);
-      }
-    }
-  }
 
   void make_size_items() {
     std::vector<bool> is_read(plan_.slots_.size(), false);
@@ -541,15 +296,6 @@ class PlanBuilder {
     return i;
   }
 
-  /// The slot that owns the memory of slot i.
-  int root(int i) {
-    while (slot(i).root != i) {
-      slot(i).root = slot(slot(i).root).root;
-      i = slot(i).root;
-    }
-    return i;
-  }
-
   void schedule() {
     std::vector<int> placed;
     std::vector<char> state(drafts_.size(), 0);
@@ -677,15 +423,7 @@ class PlanBuilder {
     plan_.path_.reserve(plan_.taken_.size());
   }
 
-  Plan& plan_;
-  const Program& program_;
-  std::vector<NodePtr> order_;
-  VarMap<int> slot_of_;
-  std::vector<Need> needs_;
-  std::vector<int> data_segment_, size_segment_;
-  std::vector<int> persistent_;
   std::vector<Draft> drafts_;
-  bool lazy_ = true;                ///< whether a branch that is not taken is left out
   std::vector<int> branch_drafts_;  ///< by branch
   std::vector<int> producer_;
   std::unordered_map<int, std::vector<int>> readers_;

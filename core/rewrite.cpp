@@ -159,23 +159,11 @@ Vars rewrite(const Vars& outputs, const std::vector<Rule>& rules, const RewriteA
   constexpr int enough = 200;
   for (int pass = 0; pass < enough; ++pass) {
     bool fired = false;
-    VarMap<Var> done;
-    const auto now = [&](const Var& v) {
-      const auto found = done.find(v);
-      return found == done.end() ? v : found->second;
-    };
+    Current now;
     for (const NodePtr& node : toposort(roots, fixed)) {
       if (node->kind != Node::Kind::apply) continue;
-      Vars inputs;
-      bool changed = false;
-      for (const Var& v : node->inputs) {
-        inputs.push_back(now(v));
-        changed |= !same(inputs.back(), v);
-      }
-      Vars outs;
-      if (changed)
-        outs = rebuild(*node, std::move(inputs));
-      else
+      Vars outs = now.rebuilt(*node);
+      if (outs.empty())
         for (int i = 0; i < static_cast<int>(node->types.size()); ++i) outs.emplace_back(node, i);
       for (int i = 0; i < static_cast<int>(outs.size()); ++i) {
         Var& v = outs[static_cast<std::size_t>(i)];
@@ -192,43 +180,35 @@ Vars rewrite(const Vars& outputs, const std::vector<Rule>& rules, const RewriteA
           last = r.name;
           return true;
         });
-        if (!same(v, Var(node, i))) done.emplace(Var(node, i), v);
+        if (!same(v, Var(node, i))) now.put(Var(node, i), v);
       }
     }
-    for (Var& v : roots) v = now(v);
+    roots = now(roots);
     if (!fired) return roots;
   }
   throw Bug("the rules do not come to an end: " + last + " fires again and again");
 }
 
 Vars merge(const Vars& outputs) {
-  VarMap<Var> done;
+  Current now;
   std::unordered_multimap<std::size_t, NodePtr> seen;
-  const auto now = [&](const Var& v) {
-    const auto found = done.find(v);
-    return found == done.end() ? v : found->second;
-  };
   for (const NodePtr& original : toposort(outputs)) {
     NodePtr node = original;
     std::size_t h = 0;
     const auto replace_by = [&](const NodePtr& by) {
       for (int i = 0; i < static_cast<int>(original->types.size()); ++i)
-        if (by != original) done.emplace(Var(original, i), Var(by, i));
+        if (by != original) now.put(Var(original, i), Var(by, i));
     };
     if (node->kind == Node::Kind::constant) {
       constexpr std::int64_t small = 64;
       if (node->value.size() > small) continue;
       h = std::hash<std::string>()(to_string(node->value));
     } else if (node->kind == Node::Kind::apply) {
-      Vars inputs;
-      bool changed = false;
-      for (const Var& v : node->inputs) {
-        inputs.push_back(now(v));
-        changed |= !same(inputs.back(), v);
+      if (const Vars outs = now.rebuilt(*node); !outs.empty()) node = outs[0].node_ptr();
+      if (node->op->has_effect()) {
+        replace_by(node);
+        continue;
       }
-      if (changed) node = rebuild(*node, std::move(inputs))[0].node_ptr();
-      replace_by(node);
-      if (node->op->has_effect()) continue;
       h = hash_of(*node);
     } else {
       continue;
@@ -243,16 +223,10 @@ Vars merge(const Vars& outputs) {
         if (!same(other.inputs[i], node->inputs[i])) return false;
       return true;
     });
-    if (twin == end) {
-      seen.emplace(h, node);
-      continue;
-    }
-    for (int i = 0; i < static_cast<int>(original->types.size()); ++i)
-      done.insert_or_assign(Var(original, i), Var(twin->second, i));
+    if (twin == end) seen.emplace(h, node);
+    replace_by(twin == end ? node : twin->second);
   }
-  Vars result;
-  for (const Var& v : outputs) result.push_back(now(v));
-  return result;
+  return now(outputs);
 }
 
 namespace {

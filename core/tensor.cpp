@@ -8,6 +8,7 @@
 #include <ostream>
 
 #include "core/check.h"
+#include "core/visit.h"
 
 namespace damo {
 namespace {
@@ -29,22 +30,6 @@ void check_memory(const Sizes& shape, DType dtype) {
     fits = fits && (n == 0 || (!__builtin_mul_overflow(bytes, n, &bytes) && bytes <= limit));
   }
   check(fits || empty, "{} {} is too large: a tensor has at most 1 TiB", dtype, shape);
-}
-
-/// Calls f with a value of the C++ type that `dtype` names.
-template <class F>
-auto visit(DType dtype, F f) {
-  switch (dtype) {
-    case DType::bool_: return f(bool{});
-    case DType::int8: return f(std::int8_t{});
-    case DType::int16: return f(std::int16_t{});
-    case DType::int32: return f(std::int32_t{});
-    case DType::int64: return f(std::int64_t{});
-    case DType::uint8: return f(std::uint8_t{});
-    case DType::float32: return f(float{});
-    case DType::float64: return f(double{});
-  }
-  throw Bug("unknown dtype");
 }
 
 template <class To, class From>

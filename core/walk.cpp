@@ -87,40 +87,26 @@ std::vector<NodePtr> toposort(const Vars& outputs, const std::unordered_set<cons
 }
 
 Vars substitute(const Vars& outputs, const VarMap<Var>& by) {
-  VarMap<Var> done;
+  Current now;
   for (const auto& [from, to] : by) {
     check(from.dtype() == to.dtype() && from.ndim() == to.ndim(),
           "{} cannot be replaced by {}: the first is {}, the second {}", label(from), label(to), from.type(),
           to.type());
     const Scope here(to.node(), to.node().origin);
-    done.emplace(from, with_stretch(to, from.type()));
+    now.put(from, with_stretch(to, from.type()));
   }
-  const auto now = [&](const Var& v) {
-    const auto found = done.find(v);
-    return found == done.end() ? v : found->second;
-  };
   for (const NodePtr& node : toposort_until(outputs, [&](const Var& v) { return by.contains(v); })) {
-    Vars inputs;
-    bool changed = false;
-    for (const Var& v : node->inputs) {
-      inputs.push_back(now(v));
-      changed |= !same(inputs.back(), v);
-    }
-    Vars outs;
     if (node->kind == Node::Kind::apply && holds_key(*node->op, by)) {
       const Body& body = *node->op->body();
       VarMap<Var> inside = by;
-      for (std::size_t i = 0; i < inputs.size(); ++i) inside.insert_or_assign(body.inputs[i], inputs[i]);
-      outs = substitute(body.outputs, inside);
-    } else if (changed) {
-      outs = rebuild(*node, std::move(inputs));
+      for (std::size_t i = 0; i < node->inputs.size(); ++i)
+        inside.insert_or_assign(body.inputs[i], now(node->inputs[i]));
+      now.put(node, substitute(body.outputs, inside));
+    } else {
+      now.put(node, now.rebuilt(*node));
     }
-    for (int i = 0; i < static_cast<int>(outs.size()); ++i)
-      done.emplace(Var(node, i), outs[static_cast<std::size_t>(i)]);
   }
-  Vars result;
-  for (const Var& v : outputs) result.push_back(v.is_set() ? now(v) : v);
-  return result;
+  return now(outputs);
 }
 
 Vars rebuild(const Node& node, Vars inputs) {
@@ -130,32 +116,39 @@ Vars rebuild(const Node& node, Vars inputs) {
   return outputs;
 }
 
+Var Current::operator()(const Var& v) const {
+  const auto found = v.is_set() ? by_.find(v) : by_.end();
+  return found == by_.end() ? v : found->second;
+}
+
+Vars Current::operator()(const Vars& v) const {
+  Vars result;
+  for (const Var& one : v) result.push_back((*this)(one));
+  return result;
+}
+
+void Current::put(const NodePtr& node, const Vars& outputs) {
+  for (int i = 0; i < static_cast<int>(outputs.size()); ++i)
+    put(Var(node, i), outputs[static_cast<std::size_t>(i)]);
+}
+
+Vars Current::rebuilt(const Node& node) const {
+  Vars inputs = (*this)(node.inputs);
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (!same(inputs[i], node.inputs[i])) return rebuild(node, std::move(inputs));
+  return {};
+}
+
 Vars transform(const Vars& outputs, const std::function<Var(const NodePtr&, const Current& now)>& f) {
-  VarMap<Var> done;
-  const Current now = [&](const Var& v) {
-    const auto found = done.find(v);
-    return found == done.end() ? v : found->second;
-  };
+  Current now;
   for (const NodePtr& node : toposort(outputs)) {
     if (node->kind != Node::Kind::apply) continue;
-    if (const Var v = f(node, now); v.is_set()) {
-      done.emplace(Var(node), v);
-      continue;
-    }
-    Vars inputs;
-    bool changed = false;
-    for (const Var& x : node->inputs) {
-      inputs.push_back(now(x));
-      changed |= !same(inputs.back(), x);
-    }
-    if (!changed) continue;
-    const Vars outs = rebuild(*node, std::move(inputs));
-    for (int i = 0; i < static_cast<int>(outs.size()); ++i)
-      done.emplace(Var(node, i), outs[static_cast<std::size_t>(i)]);
+    if (const Var v = f(node, now); v.is_set())
+      now.put(Var(node), v);
+    else
+      now.put(node, now.rebuilt(*node));
   }
-  Vars result;
-  for (const Var& v : outputs) result.push_back(now(v));
-  return result;
+  return now(outputs);
 }
 
 Var with_stretch(const Var& v, const Type& type) {

@@ -22,11 +22,22 @@ Vars substitute(const Vars& outputs, const VarMap<Var>& by);
 /// `node` over other inputs; the same op, line, origin and name.
 Vars rebuild(const Node& node, Vars inputs);
 
-/// What has become of a Var in a pass.
-using Current = std::function<Var(const Var&)>;
+/// A pass over a graph that makes a new one of it, inputs before readers: what has become of each Var.
+class Current {
+ public:
+  Var operator()(const Var& v) const;  ///< v itself, if it was not put
+  Vars operator()(const Vars& v) const;
+  void put(const Var& v, const Var& by) { by_.emplace(v, by); }  ///< the first replacement stays
+  void put(const NodePtr& node, const Vars& outputs);            ///< its first outputs, as many as these are
+  /// The outputs of the node over what its inputs have become; none, if that is what they were.
+  Vars rebuilt(const Node& node) const;
 
-/// One memoized pass, inputs before readers: `f` gives the replacement of a node's only output, made of what
-/// its inputs have become (`now`), or an empty Var to keep the node.
+ private:
+  VarMap<Var> by_;
+};
+
+/// One memoized pass: `f` gives the replacement of a node's only output, made of what its inputs have become
+/// (`now`), or an empty Var to keep the node.
 Vars transform(const Vars& outputs, const std::function<Var(const NodePtr&, const Current& now)>& f);
 
 /// v with the stretched axes of `type` (v's own sizes permitting): a view.

@@ -2,10 +2,10 @@
 #include <cstring>
 #include <vector>
 
+#include "core/visit.h"
 #include "ops/indexing.h"
 #include "ops/scalar_op.h"
 #include "ops/shape.h"
-#include "ops/visit.h"
 
 /// Advanced indexing: elements picked by arrays of integers.
 namespace damo {

@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "core/op.h"
+#include "core/visit.h"
 #include "ops/elemwise.h"
 #include "ops/index.h"
 #include "ops/shape.h"
-#include "ops/visit.h"
 
 namespace damo {
 namespace {

@@ -68,11 +68,7 @@ Vars fuse_elementwise(const Vars& outputs, Trace& trace) {
   for (const NodePtr& node : order)
     if (const auto h = head.find(node.get()); h != head.end()) groups[h->second].members.push_back(node);
 
-  VarMap<Var> done;
-  const auto now = [&](const Var& v) {
-    const auto found = done.find(v);
-    return found == done.end() ? v : found->second;
-  };
+  Current now;
   for (const NodePtr& node : order) {
     if (node->kind != Node::Kind::apply) continue;
     const auto h = head.find(node.get());
@@ -89,37 +85,20 @@ Vars fuse_elementwise(const Vars& outputs, Trace& trace) {
         }
       if (group.operands.size() <= most_operands) {
         Fused fused(group.members, group.operands, {Var(node)});
-        Vars inputs;
-        for (const Var& x : group.operands) inputs.push_back(now(x));
         const Scope here(*node, {Origin::Kind::rule, "fuse"});
-        const Var result = apply(make_op(std::move(fused)), std::move(inputs));
+        const Var result = apply(make_op(std::move(fused)), now(group.operands));
         if (!node->name.empty()) result.named(node->name);
         trace.push_back({"fuse", Var(node), result, node->where});
-        done.emplace(Var(node), result);
+        now.put(Var(node), result);
         continue;
       }
       // Too many operands: the members stay as they are.
-      for (const NodePtr& m : group.members) {
-        Vars inputs;
-        for (const Var& x : m->inputs) inputs.push_back(now(x));
-        done.emplace(Var(m), rebuild(*m, std::move(inputs))[0]);
-      }
+      for (const NodePtr& m : group.members) now.put(m, now.rebuilt(*m));
       continue;
     }
-    Vars inputs;
-    bool changed = false;
-    for (const Var& x : node->inputs) {
-      inputs.push_back(now(x));
-      changed |= !same(inputs.back(), x);
-    }
-    if (!changed) continue;
-    const Vars outs = rebuild(*node, std::move(inputs));
-    for (int i = 0; i < static_cast<int>(outs.size()); ++i)
-      done.emplace(Var(node, i), outs[static_cast<std::size_t>(i)]);
+    now.put(node, now.rebuilt(*node));
   }
-  Vars result;
-  for (const Var& v : outputs) result.push_back(now(v));
-  return result;
+  return now(outputs);
 }
 
 Vars fuse_sums(const Vars& outputs, Trace& trace) {

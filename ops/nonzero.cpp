@@ -1,11 +1,11 @@
 #include "ops/nonzero.h"
 
+#include "core/visit.h"
 #include "ops/elemwise.h"
 #include "ops/index.h"
 #include "ops/indexing.h"
 #include "ops/reduce.h"
 #include "ops/shape.h"
-#include "ops/visit.h"
 
 namespace damo {
 namespace {

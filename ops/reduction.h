@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "core/op.h"
+#include "core/visit.h"
 #include "ops/reduce.h"
-#include "ops/visit.h"
 
 /// For reductions: which axes go, and loops over those that go and those that stay.
 namespace damo {

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/visit.h"
 #include "ops/elemwise.h"
 #include "ops/index.h"
 #include "ops/indexing.h"
 #include "ops/shape.h"
-#include "ops/visit.h"
 
 namespace damo {
 namespace {

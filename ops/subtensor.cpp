@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "core/visit.h"
 #include "ops/shape.h"
-#include "ops/visit.h"
 
 /// Basic indexing: slices and integers.
 namespace damo {

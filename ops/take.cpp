@@ -1,12 +1,12 @@
 #include "ops/take.h"
 
+#include "core/visit.h"
 #include "ops/create.h"
 #include "ops/elemwise.h"
 #include "ops/index.h"
 #include "ops/indexing.h"
 #include "ops/reduce.h"
 #include "ops/shape.h"
-#include "ops/visit.h"
 
 namespace damo {
 namespace {

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 
+#include "core/error.h"
 #include "core/type.h"
 
 /// For kernels: the C++ type of a dtype, and loops over strided arrays.
@@ -8,7 +9,7 @@ namespace damo {
 
 /// f(T{}) for the C++ type of `dtype`.
 template <class F>
-void visit(DType dtype, F f) {
+auto visit(DType dtype, F f) {
   switch (dtype) {
     case DType::bool_: return f(bool{});
     case DType::int8: return f(std::int8_t{});
@@ -19,6 +20,7 @@ void visit(DType dtype, F f) {
     case DType::float32: return f(float{});
     case DType::float64: return f(double{});
   }
+  throw Bug("unknown dtype");
 }
 
 /// Calls f(offset) for each row, in row-major order: every index over `shape` but its last axis. Nothing may
