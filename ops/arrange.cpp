@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "core/op.h"
+#include "ops/checks.h"
 #include "ops/elemwise.h"
 #include "ops/index.h"
 #include "ops/reduce.h"
@@ -245,6 +246,16 @@ Vars split(const Arg& arg, const Args& sizes, int axis) {
     }
     return parts;
   });
+}
+
+Vars split(const Arg& x, const Arg& sizes, int n_splits, int axis) {
+  const Scope here(x);
+  Args each;
+  if (n_splits > 0) {
+    const Var all = specify_shape(sizes, {n_splits});
+    for (int k = 0; k < n_splits; ++k) each.emplace_back(all[k]);
+  }
+  return split(x, each, axis);
 }
 
 }  // namespace damo

@@ -33,5 +33,7 @@ Var roll(const Arg& x, const Arg& shift, std::optional<int> axis = std::nullopt)
 
 /// x cut along an axis into parts of the given sizes, which must add up to its size.
 Vars split(const Arg& x, const Args& sizes, int axis = 0);
+/// The same for sizes in one vector of `n_splits` integers.
+Vars split(const Arg& x, const Arg& sizes, int n_splits, int axis);
 
 }  // namespace damo

@@ -173,6 +173,12 @@ TEST_CASE("split") {
   CHECK(error_of([&] { f(t, -1); }).starts_with("split_point{0}: a part cannot have size -1"));
   const Function g = function({.inputs = {x, sizes}, .outputs = split(x, {sizes[0], sizes[1]}, 1)});
   CHECK(Tensor(g(t, Tensor{4, 1})[1]).shape() == Sizes{2, 1});
+  const Function by_vector = function({.inputs = {x, sizes}, .outputs = split(x, sizes, 2, 1)});
+  CHECK(Tensor(by_vector(t, Tensor{4, 1})[1]).shape() == Sizes{2, 1});
+  CHECK(error_of([&] {
+          by_vector(t, Tensor{3, 1, 1});
+        }).starts_with("specify_shape: axis 0 has size 3, but 2 was specified"));
+  CHECK(error_of([&] { split(x, sizes, 0, 1); }).starts_with("split: there are no sizes"));
   const Vars ten = split(x, Args(10, 1), 1);
   CHECK(test::evaluate(ten[9], {x}, {Tensor::zeros({2, 10}, float32)}).shape() == Sizes{2, 1});
   CHECK(error_of([&] {

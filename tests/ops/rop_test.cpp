@@ -20,6 +20,9 @@ Var X() { return constant(test::random({3, 4}, float64, 4, .3, 1.4)); }
 Var square(const Var& x) {
   return dot(x, x.T()) + constant(Tensor{{3., 0., 0.}, {.5, 4., 0.}, {-.5, 1., 3.}}.astype(float64));
 }
+/// Images (1, 2, 4, 3) and filters (2, 2, 2, 2) of the same 12 numbers.
+Var images(const Var& x) { return join(0, {flatten(x), flatten(sqr(x))}).reshape({1, 2, 4, 3}); }
+Var filters(const Var& x) { return join(0, {flatten(x), flatten(x)[slice(0, 4)]}).reshape({2, 2, 2, 2}); }
 
 struct Row {
   const char* name;
@@ -43,6 +46,32 @@ const std::vector<Row>& table() {
       {"tanh", [](const Vars& x) { return tanh(x[0]); }},
       {"sigmoid", [](const Vars& x) { return sigmoid(x[0]); }},
       {"softplus", [](const Vars& x) { return softplus(x[0]); }},
+      {"exp2", [](const Vars& x) { return exp2(x[0]); }},
+      {"log2", [](const Vars& x) { return log2(x[0]); }},
+      {"log10", [](const Vars& x) { return log10(x[0]); }},
+      {"tan", [](const Vars& x) { return tan(x[0]); }},
+      {"arctan", [](const Vars& x) { return arctan(x[0]); }},
+      {"sinh", [](const Vars& x) { return sinh(x[0]); }},
+      {"cosh", [](const Vars& x) { return cosh(x[0]); }},
+      {"arcsinh", [](const Vars& x) { return arcsinh(x[0]); }},
+      {"deg2rad", [](const Vars& x) { return deg2rad(x[0]); }},
+      {"rad2deg", [](const Vars& x) { return rad2deg(x[0]); }},
+      {"erf", [](const Vars& x) { return erf(x[0]); }},
+      {"erfc", [](const Vars& x) { return erfc(x[0]); }},
+      {"gamma", [](const Vars& x) { return gamma(x[0]); }},
+      {"gammaln", [](const Vars& x) { return gammaln(x[0]); }},
+      {"relu", [](const Vars& x) { return relu(x[0]); }},
+      {"elu", [](const Vars& x) { return elu(x[0]); }},
+      {"selu", [](const Vars& x) { return selu(x[0]); }},
+      {"softsign", [](const Vars& x) { return softsign(x[0]); }},
+      {"arcsin, arccos, arctanh", [](const Vars& x) { return arcsin(x[0] / 2) * arccos(x[0] / 3) + arctanh(x[0] / 2); }},
+      {"arccosh", [](const Vars& x) { return arccosh(x[0] + 1); }},
+      {"arctan2", [](const Vars& x) { return arctan2(x[0], X()) + arctan2(X(), sqr(x[0])); }},
+      {"erfinv, erfcinv", [](const Vars& x) { return erfinv(x[0] / 2) + erfcinv(x[0]); }},
+      {"hard_sigmoid", [](const Vars& x) { return hard_sigmoid(x[0]) * x[0]; }},
+      {"relu with a slope", [](const Vars& x) { return sqr(relu(x[0] - .7, .1)); }},
+      {"elu with a factor", [](const Vars& x) { return elu(x[0] - .7, .5); }},
+      {"mul_no_nan", [](const Vars& x) { return mul_no_nan(x[0], sqr(x[0])); }},
       {"cast", [](const Vars& x) { return cast(x[0], float64) * 2; }},
       {"add, sub", [](const Vars& x) { return x[0] + X() - x[0].T()[0][0]; }},
       {"mul", [](const Vars& x) { return x[0] * X() * x[0]; }},
@@ -63,12 +92,35 @@ const std::vector<Row>& table() {
       {"prod", [](const Vars& x) { return prod(x[0], {.axis = 0}); }},
       {"max", [](const Vars& x) { return max(sqr(x[0]), {.axis = 0}); }},
       {"min", [](const Vars& x) { return min(sqr(x[0]), {.axis = 1}); }},
+      {"std", [](const Vars& x) { return std_(x[0], {.axis = 1}); }},
+      {"ptp", [](const Vars& x) { return ptp(sqr(x[0]), {.axis = 1}); }},
+      {"norm", [](const Vars& x) { return norm(x[0], 2, {.axis = 0}); }},
+      {"norm of order 3", [](const Vars& x) { return norm(x[0], 3); }},
+      {"max_and_argmax", [](const Vars& x) { return max_and_argmax(sqr(x[0]), {.axis = 1}).max; }},
+      {"cumsum", [](const Vars& x) { return cumsum(sqr(x[0]), 1); }},
+      {"cumprod", [](const Vars& x) { return cumprod(x[0], 0); }},
       {"dot", [](const Vars& x) { return dot(x[0], W()); }},
       {"dot with itself", [](const Vars& x) { return dot(x[0].T(), x[0]); }},
       {"dot with vectors", [](const Vars& x) { return dot(dot(x[0][1], x[0].T()), x[0]); }},
       {"dot of vectors", [](const Vars& x) { return dot(x[0][1], x[0][2]); }},
       {"outer", [](const Vars& x) { return outer(x[0][0], x[0][1]); }},
       {"a layer", [](const Vars& x) { return tanh(dot(x[0], W()) + 1); }},
+      {"batched_dot", [](const Vars& x) { return batched_dot(images(x[0])[0], images(sqr(x[0]))[0].dimshuffle({0, 2, 1})); }},
+      {"tensordot", [](const Vars& x) { return tensordot(x[0], images(x[0])[0], {{1}, {1}}); }},
+      {"conv2d", [](const Vars& x) { return conv2d(images(x[0]), filters(x[0])); }},
+      {"conv2d with a border and steps",
+       [](const Vars& x) {
+         return conv2d(images(x[0]), filters(x[0]), {.border_mode = 1, .subsample = 2, .filter_flip = false});
+       }},
+      {"pool_2d", [](const Vars& x) { return pool_2d(sqr(images(x[0])), 2); }},
+      {"pool_2d, sum",
+       [](const Vars& x) {
+         return pool_2d(sqr(images(x[0])), 2, {.stride = 1, .mode = PoolMode::sum});
+       }},
+      {"pool_2d, mean",
+       [](const Vars& x) {
+         return pool_2d(sqr(images(x[0])), 2, {.ignore_border = true, .pad = 1, .mode = PoolMode::average_exc_pad});
+       }},
       {"softmax", [](const Vars& x) { return softmax(x[0]); }},
       {"log_softmax", [](const Vars& x) { return log_softmax(x[0]); }},
       {"binary_crossentropy", [](const Vars& x) { return binary_crossentropy(sigmoid(x[0]), x[0] / 2); }},
@@ -114,6 +166,28 @@ const std::vector<Row>& table() {
       {"inc_subtensor, picked",
        [](const Vars& x) {
          return inc_subtensor(sqr(x[0])[constant(numbers({1, 1}))], exp(x[0][slice(0, 2)]));
+       }},
+      {"swapaxes, squeeze", [](const Vars& x) { return sqr(squeeze(swapaxes(shape_padleft(x[0]), 1, 2))); }},
+      {"tile", [](const Vars& x) { return sqr(tile(x[0], {2, 1})); }},
+      {"repeat", [](const Vars& x) { return exp(repeat(x[0], 2, 1)); }},
+      {"repeat by a vector", [](const Vars& x) { return exp(repeat(x[0], constant(numbers({2, 0, 1})), 0)); }},
+      {"roll", [](const Vars& x) { return x[0] * roll(x[0], 1, 1); }},
+      {"split", [](const Vars& x) { return exp(split(x[0], {1, 2, 1}, 1)[1]); }},
+      {"fill", [](const Vars& x) { return sqr(fill(X(), x[0][0][0])) * full({3, 4}, x[0][1][1]); }},
+      {"diag", [](const Vars& x) { return exp(diag(x[0][0])); }},
+      {"diagonal, trace", [](const Vars& x) { return exp(diagonal(x[0])) * trace(sqr(x[0])); }},
+      {"tril, triu", [](const Vars& x) { return sqr(tril(x[0])) + exp(triu(x[0], 1)); }},
+      {"sort", [](const Vars& x) { return sqr(sort(x[0], 1)) * x[0]; }},
+      {"take", [](const Vars& x) { return sqr(take(x[0], constant(numbers({2, 0, 2})), {.axis = 1})); }},
+      {"choose", [](const Vars& x) { return choose(constant(numbers({1, 0, 1, 0})), {sqr(x[0]), exp(x[0])}); }},
+      {"nonzero_values", [](const Vars& x) { return sqr(nonzero_values(x[0])); }},
+      {"ifelse", [](const Vars& x) { return ifelse(gt(x[0][0][0], 0), sqr(x[0]), exp(x[0])); }},
+      {"specify_shape", [](const Vars& x) { return sqr(specify_shape(x[0], {3, 4})); }},
+      {"Assert", [](const Vars& x) { return exp(Assert("positive")(x[0], all(gt(x[0], 0)))); }},
+      {"OpFromGraph",
+       [](const Vars& x) {
+         const Var a = dmatrix("a");
+         return OpFromGraph({a}, {a * tanh(a)})(x[0]);
        }},
       {"matrix_inverse", [](const Vars& x) { return matrix_inverse(square(x[0])); }},
       {"pinv", [](const Vars& x) { return pinv(x[0]); }},
