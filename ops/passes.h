@@ -33,6 +33,10 @@ Vars share_cross_entropy(const Vars& outputs, Trace& trace);
 /// Chains of elementwise operations as tile programs.
 Vars fuse_elementwise(const Vars& outputs, Trace& trace);
 
+/// The scalars that need nothing but leaves and each other as one tile program: a step costs more than they
+/// do. Not in a graph with branches (Op::needed_if).
+Vars fuse_scalars(const Vars& outputs, Trace& trace);
+
 /// Sums of elementwise results that nothing else reads, without storing these.
 Vars fuse_sums(const Vars& outputs, Trace& trace);
 

@@ -57,7 +57,12 @@ const Rewrites& default_rewrites() {
         {"stabilize", stabilizing_rules(), {}},
         {"simplify", simplify, {{"equal_choice", drop_equal_choices}, {"transpose_dot", transpose_operands}}},
         {"specialize", {}, {{"cross_entropy", share_cross_entropy}, {"add_dot", accumulate_products}}},
-        {"fuse", {}, {{"fuse", fuse_elementwise}, {"sweep", fuse_sweeps}, {"fuse_sum", fuse_sums}}},
+        {"fuse",
+         {},
+         {{"fuse", fuse_elementwise},
+          {"fuse_scalars", fuse_scalars},
+          {"sweep", fuse_sweeps},
+          {"fuse_sum", fuse_sums}}},
     };
   }();
   return phases;

@@ -269,6 +269,12 @@ const std::vector<Case>& cases() {
       {"fuse",
        [](const Vars& x) { return switch_(x[0] > 0, exp(-x[0]), x[1]) / mean(sqr(x[0])); },
        {{3, 2}, {}}},
+      {"fuse_scalars",
+       [](const Vars& x) {
+         const Var t = tanh(x[0] + x[1]) * x[0];
+         return exp(t) * sum(x[2] - t) + sqr(t);
+       },
+       {{}, {}, {3}}},
       {"sweep", [](const Vars& x) { return dot(tanh(dot(x[0], x[1].T())), x[1]); }, {{1, 2}, {3, 2}}},
       {"sweep",
        [](const Vars& x) {
@@ -360,4 +366,31 @@ TEST_CASE("a chain of elementwise operations is one step") {
   CHECK(toposort(g.outputs()).size() > 5);
   const Tensor a = test::random({5, 6}, float64, 1), b = test::random({6}, float64, 2);
   CHECK(identical(Tensor(f(a, b)), Tensor(g(a, b))));
+}
+
+TEST_CASE("scalars that need nothing but leaves and each other are one step, of at most 48 operations") {
+  const Var a = dscalar("a"), b = dscalar("b");
+  const auto n_steps = [](const Function& f) {
+    int n = 0;
+    for (const NodePtr& node : toposort(f.outputs())) n += node->kind == Node::Kind::apply ? 1 : 0;
+    return n;
+  };
+  const auto build = [&](int length) {
+    Var t = a;
+    for (int i = 0; i < length; ++i) t = tanh(t * b) + a * t;
+    return Outputs(grad(t, {a, b}));
+  };
+  const Function few = function({.inputs = {a, b}, .outputs = build(2)});
+  CHECK(n_steps(few) == 1);
+  const Function many = function({.inputs = {a, b}, .outputs = build(40)});
+  CHECK(n_steps(many) > 4);
+  CHECK(n_steps(many) < 20);
+  const Function plain = function({.inputs = {a, b}, .outputs = build(40), .exclude = {"fuse_scalars"}});
+  CHECK(n_steps(plain) > 100);
+  for (int i = 0; i < 2; ++i) CHECK(identical(Tensor(many(0.9, 0.7)[i]), Tensor(plain(0.9, 0.7)[i])));
+  // A branch that is not taken is not computed.
+  const Var c = iscalar("c");
+  const Function choice =
+      function({.inputs = {c, a, b}, .outputs = ifelse(c, exp(a) + tanh(a * exp(a)), log(b) * log(b))});
+  for (const Firing& f : choice.trace()) CHECK(f.rule != "fuse_scalars");
 }
