@@ -10,6 +10,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "tests/golden.h"
+
 using namespace damo;
 using namespace damo::test;
 using nlohmann::json;

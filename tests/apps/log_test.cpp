@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "tests/expect.h"
+#include "tests/golden.h"
 #include "tests/support.h"
 
 namespace damo::test {

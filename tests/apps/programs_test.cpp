@@ -7,6 +7,7 @@
 
 #include "core/npz.h"
 #include "tests/apps/program.h"
+#include "tests/golden.h"
 
 /// The programs themselves, as a user runs them, on a few drawn digits.
 namespace damo::test {

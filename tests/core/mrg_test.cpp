@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/random_state.h"
+#include "tests/golden.h"
 #include "tests/support.h"
 
 using damo::Error;

@@ -10,6 +10,7 @@
 
 #include "core/binomial.h"
 #include "core/error.h"
+#include "tests/golden.h"
 #include "tests/support.h"
 
 using damo::Binomial;

@@ -5,6 +5,7 @@
 #include "core/threads.h"
 #include "models/SdA.h"
 #include "ops/random.h"
+#include "tests/golden.h"
 #include "tests/models/long_test.h"
 #include "tests/models/reference.h"
 

@@ -1,6 +1,7 @@
 #include "core/random_state.h"
 #include "models/cA.h"
 #include "models/datasets.h"
+#include "tests/golden.h"
 #include "tests/models/reference.h"
 
 /// The contractive autoencoder of 784-500 units against the script: the first minibatches of MNIST.

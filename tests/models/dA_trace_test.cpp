@@ -2,6 +2,7 @@
 #include "models/dA.h"
 #include "models/datasets.h"
 #include "models/numpy_mean.h"
+#include "tests/golden.h"
 #include "tests/models/long_test.h"
 #include "tests/models/reference.h"
 

@@ -5,6 +5,8 @@
 #include "core/print.h"
 #include "core/random_state.h"
 #include "models/SdA.h"
+#include "models/cA.h"
+#include "models/lenet.h"
 #include "models/mlp.h"
 #include "tests/models/reference.h"
 #include "tests/models/tiny.h"
@@ -69,6 +71,33 @@ TEST_CASE("SdA is compiled as it was") {
   check_print("SdA_pretrain_layer0", pretrain[0]);  // dA's own function is the same
   check_print("SdA_pretrain_layer1", pretrain[1]);
   check_print("SdA_finetune", sda.build_finetune_functions(datasets, batch_size, learning_rate).train);
+}
+
+TEST_CASE("cA is compiled as it was") {
+  const FloatXScope scope(float32);
+  RandomState rng(123);
+  const Var index = lscalar("index"), x = matrix("x");
+  const cA ca(
+      {.numpy_rng = rng, .input = x, .n_visible = tiny_n_in, .n_hidden = 8, .n_batchsize = batch_size});
+  const auto [cost, updates] = ca.get_cost_updates(0.1, learning_rate);
+  check_print("cA", function({.inputs = {index},
+                              .outputs = {mean(ca.L_rec), ca.L_jacob},
+                              .updates = updates,
+                              .givens = {{x, minibatch(tiny_datasets().train.x, index, batch_size)}},
+                              .name = "train"}));
+}
+
+TEST_CASE("LeNet is compiled as it was") {
+  const FloatXScope scope(float32);
+  RandomState rng(23455);
+  const Var x = matrix("x"), y = ivector("y");
+  const LeNet model({.rng = rng, .input = x, .batch_size = batch_size, .nkerns = {2, 3}});
+  const SharedDataset images = shared_dataset("train_set", Tensor::zeros({2 * batch_size, 28 * 28}, float32),
+                                              Tensor::zeros({2 * batch_size}, float32));
+  check_print("convolutional_mlp",
+              training_functions({x, y, model.negative_log_likelihood(y), model.errors(y), model.params},
+                                 {images, images, images}, batch_size, learning_rate)
+                  .train);
 }
 
 }  // namespace

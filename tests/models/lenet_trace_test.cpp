@@ -4,6 +4,7 @@
 #include "models/lenet.h"
 #include "models/numpy_mean.h"
 #include "models/training.h"
+#include "tests/golden.h"
 #include "tests/models/long_test.h"
 #include "tests/models/reference.h"
 

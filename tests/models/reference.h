@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/shared.h"
+#include "tests/golden.h"
 #include "tests/support.h"
 
 /// How the traces of the tutorials' scripts are compared.

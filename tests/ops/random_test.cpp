@@ -7,6 +7,7 @@
 
 #include "ops/ops.h"
 #include "tests/expect.h"
+#include "tests/golden.h"
 #include "tests/support.h"
 
 using namespace damo;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/type.h"
+#include "tests/golden.h"
 #include "tests/support.h"
 
 namespace damo::test {

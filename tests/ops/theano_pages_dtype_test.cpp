@@ -4,6 +4,7 @@
 #include <map>
 
 #include "tests/expect.h"
+#include "tests/golden.h"
 #include "tests/ops/theano_pages.h"
 #include "tests/support.h"
 

@@ -4,6 +4,7 @@
 
 #include "core/random_state.h"
 #include "tests/expect.h"
+#include "tests/golden.h"
 #include "tests/ops/theano_pages.h"
 
 using namespace damo;
