@@ -15,7 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> all_programs{"SdA", "dA", "cA", "mlp", "logistic_sgd", "logistic_cg"};
+const std::vector<std::string> all_programs{
+    "SdA", "dA", "cA", "mlp", "logistic_sgd", "logistic_cg", "convolutional_mlp"};
 const std::string few_digits = "--dataset synthetic --train-size 100 --valid-size 60 --test-size 50 ";
 
 // All that lies in a folder: names, and the contents of files.
@@ -308,6 +309,7 @@ TEST_CASE("every option of every program: values that it cannot have") {
       {"--train-size", {"0", "99999999999999999999"}, positive},
       {"--valid-size", {"0"}, positive},
       {"--test-size", {"1e3"}, positive},
+      {"--nkerns", {"0", "x"}, positive, {"convolutional_mlp"}},
       {"--floatX", {"float16"}, "one of float32, float64"},
       {"--rng", {"NumPy"}, "one of numpy, mrg"},
       {"--progress", {"yes"}, "one of auto, on, off"},
@@ -362,6 +364,8 @@ TEST_CASE("options that do not go together, or with the data") {
       {"dA", "--batch-size 101", "--batch-size is 101, and train_set_x has only 100 examples"},
       {"cA", "--batch-size 101", "--batch-size is 101, and train_set_x has only 100 examples"},
       {"logistic_cg", "", "--batch-size is 600, and train_set_x has only 100 examples"},
+      {"convolutional_mlp", "", "--batch-size is 500, and train_set_x has only 100 examples"},
+      {"convolutional_mlp", "--nkerns 20", "--nkerns has 1 values, and there are two layers"},
       {"mlp", "--batch-size 61", "--batch-size is 61, and valid_set_x has only 60 examples"},
       {"logistic_sgd", "--batch-size 51", "--batch-size is 51, and test_set_x has only 50 examples"},
       {"mlp", "--batch-size 20 --batch-size 2147483647",  // the last one counts
