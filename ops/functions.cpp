@@ -1,4 +1,7 @@
+#include <algorithm>
+#include <cstdint>
 #include <numbers>
+#include <type_traits>
 
 #include "ops/elemwise.h"
 #include "ops/kernels.h"
@@ -41,9 +44,10 @@ void exp_kernel(void* y, const void* const* x, int n) {
   T* out = static_cast<T*>(y);
   const T* in = static_cast<const T*>(x[0]);
   WriteTile<T>(e, n) = ReadTile<T>(in, n).exp();
-  bool any_low = false;
-  for (int i = 0; i < n; ++i) any_low |= in[i] < lowest;
-  if (any_low)
+  // A count of the element's width, so that the loop is vectorized.
+  std::conditional_t<std::is_same_v<T, float>, std::int32_t, std::int64_t> n_low = 0;
+  for (int i = 0; i < n; ++i) n_low += in[i] < lowest ? 1 : 0;
+  if (n_low > 0)
     for (int i = 0; i < n; ++i)
       if (in[i] < lowest) e[i] = std::exp(in[i]);
   std::copy(e, e + n, out);
@@ -72,21 +76,20 @@ void sigmoid_kernel(void* y, const void* const* x, int n) {
 template <class T>
 void softplus_kernel(void* y, const void* const* x, int n) {
   alignas(64) T e[tile_size];
-  alignas(64) T a[tile_size];
+  alignas(64) T u[tile_size];
+  alignas(64) T log_u[tile_size];
   const T* v = static_cast<const T*>(x[0]);
   T* out = static_cast<T*>(y);
   WriteTile<T>(e, n) = (-ReadTile<T>(v, n).abs()).exp();
-  alignas(64) bool below[tile_size];
-  for (int i = 0; i < n; ++i) {
-    below[i] = v[i] < Saturation<T>::softplus_low;
-    a[i] = v[i] <= 0 ? T(0) : v[i];
-  }
-  log1p_tile(e, e, n);
+  WriteTile<T>(u, n) = ReadTile<T>(e, n) + T(1);
+  WriteTile<T>(log_u, n) = ReadTile<T>(u, n).log();
   using S = Saturation<T>;
   for (int i = 0; i < n; ++i) {
-    const T value = a[i] + e[i];
-    out[i] = a[i] > S::softplus_high ? a[i] : below[i] ? T(0) : value;
+    const T log1p = u[i] == T(1) ? e[i] : log_u[i] * (e[i] / (u[i] - T(1)));
+    const T a = v[i] <= 0 ? T(0) : v[i];
+    e[i] = a > S::softplus_high ? a : v[i] < S::softplus_low ? T(0) : a + log1p;
   }
+  std::copy(e, e + n, out);
 }
 
 OpPtr raw(std::string name, TileKernel f32, TileKernel f64, Derivative derivative) {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 
+#include "core/threads.h"
 #include "ops/elemwise.h"
 #include "ops/fused.h"
 #include "ops/reduction.h"
@@ -107,23 +108,39 @@ void reduce(const View& x, const View& y, std::uint32_t mask) {
   const std::int64_t inner_gone = split.n_gone == 0 ? 1 : split.gone[last_gone];
   const std::int64_t step_kept = split.n_kept == 0 ? 0 : split.kept_stride[last_kept];
   const std::int64_t step_gone = split.n_gone == 0 ? 0 : split.gone_stride[last_gone];
-  constexpr std::int64_t block = 1024;
+
+  // Where neighbours in memory belong to different sums: a block of them at a time.
+  const auto reduce_neighbours = [&](std::int64_t at, std::int64_t begin, std::int64_t end, Out* to) {
+    constexpr std::int64_t block = 1024;
+    std::array<Acc, block> acc;
+    for (std::int64_t k0 = begin; k0 < end; k0 += block) {
+      const std::int64_t n = std::min(block, end - k0);
+      std::fill(acc.begin(), acc.begin() + n, R::template start<T>());
+      for_outer(split.n_gone, split.gone, split.gone_stride, [&](std::int64_t offset) {
+        for (std::int64_t g = 0; g < inner_gone; ++g) {
+          const T* p = in + (at + k0 * step_kept + offset + g * step_gone);
+          if (step_kept == 1)
+            for (std::int64_t k = 0; k < n; ++k) R::step(acc[static_cast<std::size_t>(k)], p[k]);
+          else
+            for (std::int64_t k = 0; k < n; ++k) R::step(acc[static_cast<std::size_t>(k)], p[k * step_kept]);
+        }
+      });
+      for (std::int64_t k = 0; k < n; ++k) to[k0 + k] = static_cast<Out>(acc[static_cast<std::size_t>(k)]);
+    }
+  };
+  const bool by_neighbours =
+      split.n_gone == 0 || (split.n_kept > 0 && std::abs(step_kept) < std::abs(step_gone));
+  constexpr std::int64_t elements_per_thread = 1 << 14;
+  const int n_threads =
+      split.n_kept == 1 ? threads_for(split.n_outputs * split.n_terms, elements_per_thread) : 1;
 
   for_outer(split.n_kept, split.kept, split.kept_stride, [&](std::int64_t at) {
-    if (split.n_gone == 0 || (split.n_kept > 0 && std::abs(step_kept) < std::abs(step_gone))) {
-      // Neighbours in memory belong to different sums: a block of them at a time.
-      std::array<Acc, block> acc;
-      for (std::int64_t k0 = 0; k0 < inner_kept; k0 += block) {
-        const std::int64_t n = std::min(block, inner_kept - k0);
-        std::fill(acc.begin(), acc.begin() + n, R::template start<T>());
-        for_outer(split.n_gone, split.gone, split.gone_stride, [&](std::int64_t offset) {
-          for (std::int64_t g = 0; g < inner_gone; ++g) {
-            const T* p = in + (at + k0 * step_kept + offset + g * step_gone);
-            for (std::int64_t k = 0; k < n; ++k) R::step(acc[static_cast<std::size_t>(k)], p[k * step_kept]);
-          }
-        });
-        for (std::int64_t k = 0; k < n; ++k) *out++ = static_cast<Out>(acc[static_cast<std::size_t>(k)]);
-      }
+    if (by_neighbours) {
+      parallel(n_threads, [&](auto part) {
+        const auto [begin, end] = part.range(inner_kept, 16);
+        reduce_neighbours(at, begin, end, out);
+      });
+      out += inner_kept;
       return;
     }
     for (std::int64_t k = 0; k < inner_kept; ++k) {
