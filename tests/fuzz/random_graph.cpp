@@ -68,8 +68,9 @@ Var RandomGraph::combined(const Var& a, const Var& b) {
     case 0: return (a + b) * 0.5;
     case 1: return 0.5 * (a - b);
     case 2: return tanh(a * b);
-    case 3: return smooth_ ? tanh(a - b) : maximum(a, b);
-    case 4: return smooth_ ? a * sigmoid(b) : minimum(a, b);
+    // Moved, so that a and b which are equal but for rounding are no tie, where the gradient jumps.
+    case 3: return smooth_ ? tanh(a - b) : maximum(a, b + 0.013);
+    case 4: return smooth_ ? a * sigmoid(b) : minimum(a, b - 0.007);
     case 5: return a / (1 + sqr(b));
     case 6: return (a - 0.3 * (b + 0.2 * a)) * 0.6;
     case 7: return arctan2(a, 1.5 + tanh(b));
