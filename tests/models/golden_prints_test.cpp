@@ -7,6 +7,7 @@
 #include "models/SdA.h"
 #include "models/cA.h"
 #include "models/lenet.h"
+#include "models/logistic_cg.h"
 #include "models/mlp.h"
 #include "tests/models/reference.h"
 #include "tests/models/tiny.h"
@@ -45,6 +46,14 @@ TEST_CASE("logistic_sgd is compiled as it was") {
               training_functions({x, y, model.negative_log_likelihood(y), model.errors(y), model.params},
                                  tiny_datasets(), batch_size, learning_rate)
                   .train);
+}
+
+TEST_CASE("the gradient of logistic_cg is compiled as it was") {
+  const FloatXScope scope(float32);
+  const Var x = matrix("x"), y = ivector("y");
+  const logistic_cg::LogisticRegression model({.input = x, .n_in = tiny_n_in, .n_out = tiny_n_out});
+  const Var cost = model.negative_log_likelihood(y);
+  check_print("logistic_cg", function({.inputs = {x, y}, .outputs = grad(cost, model.theta)}));
 }
 
 TEST_CASE("mlp is compiled as it was") {
