@@ -11,7 +11,12 @@
 namespace damo {
 namespace {
 
-/// log(1 + e), exact also where 1 + e rounds to 1: log(u) e / (u - 1) with u = 1 + e.
+/// log(1 + e) from u = 1 + e and its logarithm, exact also where u rounds to 1.
+template <class T>
+T log1p_of(T e, T u, T log_u) {
+  return u == T(1) || u == std::numeric_limits<T>::infinity() ? e : log_u * (e / (u - T(1)));
+}
+
 template <class T>
 void log1p_tile(T* y, const T* e, int n) {
   alignas(64) T u[tile_size];
@@ -19,8 +24,7 @@ void log1p_tile(T* y, const T* e, int n) {
   WriteTile<T> wu(u, n), wl(log_u, n);
   wu = ReadTile<T>(e, n) + T(1);
   wl = wu.log();
-  const T inf = std::numeric_limits<T>::infinity();
-  for (int i = 0; i < n; ++i) y[i] = u[i] == T(1) || u[i] == inf ? e[i] : log_u[i] * (e[i] / (u[i] - T(1)));
+  for (int i = 0; i < n; ++i) y[i] = log1p_of(e[i], u[i], log_u[i]);
 }
 
 template <class T>
@@ -85,9 +89,8 @@ void softplus_kernel(void* y, const void* const* x, int n) {
   WriteTile<T>(log_u, n) = ReadTile<T>(u, n).log();
   using S = Saturation<T>;
   for (int i = 0; i < n; ++i) {
-    const T log1p = u[i] == T(1) ? e[i] : log_u[i] * (e[i] / (u[i] - T(1)));
-    const T a = v[i] <= 0 ? T(0) : v[i];
-    e[i] = a > S::softplus_high ? a : v[i] < S::softplus_low ? T(0) : a + log1p;
+    const T a = v[i] <= 0 ? T(0) : v[i], value = a + log1p_of(e[i], u[i], log_u[i]);
+    e[i] = a > S::softplus_high ? a : v[i] < S::softplus_low ? T(0) : value;
   }
   std::copy(e, e + n, out);
 }

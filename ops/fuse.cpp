@@ -9,9 +9,6 @@
 namespace damo {
 namespace {
 
-constexpr std::size_t most_operands = 24;
-constexpr std::size_t most_steps = 48;
-
 /// The elementwise nodes that end in one of them: members in the order of computation.
 struct Group {
   std::vector<NodePtr> members;

@@ -10,8 +10,6 @@ namespace damo {
 namespace {
 
 constexpr std::size_t fewest_members = 4;  // less is not worth a print that is harder to read
-constexpr std::size_t most_operands = 24;
-constexpr std::size_t most_steps = 48;
 
 /// How many steps of a tile program the node would be; 0 if it cannot be part of one.
 std::size_t n_steps(const Node& node) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -6,6 +7,9 @@
 
 /// For rewrites: elementwise operations that run as one.
 namespace damo {
+
+/// What rewrites let one of them have: its registers must fit a tile program's.
+inline constexpr std::size_t most_operands = 24, most_steps = 48;
 
 /// Several elementwise operations as one pass over memory. Only rewrites make it: it has no gradient.
 struct Fused : OpOf<Fused> {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/threads.h"
 #include "tests/expect.h"
 #include "tests/oracle.h"
 #include "tests/support.h"
@@ -225,4 +226,25 @@ TEST_CASE("axes that do not exist") {
         }) == "max: axis 0 stands twice\n  float32 (?, ?)   x\n  at HERE");
   CHECK(
       error_of([&] { argmax(x, {.axis = 5}); }).starts_with("argmax: axis 5 does not exist in 2 dimensions"));
+}
+
+TEST_CASE("sums along columns, which the threads share, have the same bits for any number of them") {
+  const Var x = dmatrix("x");
+  const Tensor values = test::random({130, 301}, float64, 5);
+  const std::vector<double> v = values.to_vector<double>();
+  for (const int n : {1, 2, 3}) {
+    set_threads(n);
+    const Tensor sums = test::evaluate(sum(x, {.axis = 0}), {x}, {values});
+    const Tensor largest = test::evaluate(max(x, {.axis = 0}), {x}, {values});
+    for (std::int64_t j = 0; j < 301; ++j) {
+      double total = 0, most = v[static_cast<std::size_t>(j)];
+      for (std::size_t i = 0; i < 130; ++i) {
+        total += v[i * 301 + static_cast<std::size_t>(j)];
+        most = std::max(most, v[i * 301 + static_cast<std::size_t>(j)]);
+      }
+      CHECK(sums.at<double>(j) == total);
+      CHECK(largest.at<double>(j) == most);
+    }
+  }
+  set_threads(0);
 }
