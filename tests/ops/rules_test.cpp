@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -388,9 +389,18 @@ TEST_CASE("scalars that need nothing but leaves and each other are one step, of 
   const Function plain = function({.inputs = {a, b}, .outputs = build(40), .exclude = {"fuse_scalars"}});
   CHECK(n_steps(plain) > 100);
   for (int i = 0; i < 2; ++i) CHECK(identical(Tensor(many(0.9, 0.7)[i]), Tensor(plain(0.9, 0.7)[i])));
-  // A branch that is not taken is not computed.
+  // A branch that is not taken is not computed, so the same scalars stay apart there.
   const Var c = iscalar("c");
-  const Function choice =
-      function({.inputs = {c, a, b}, .outputs = ifelse(c, exp(a) + tanh(a * exp(a)), log(b) * log(b))});
-  for (const Firing& f : choice.trace()) CHECK(f.rule != "fuse_scalars");
+  const auto branch = [](const Var& x) {
+    const Var t = exp(x), u = tanh(t * x) + t;
+    return Vars{t, u, u * t + u};
+  };
+  const auto n_fired = [](const Function& f) {
+    return std::count_if(f.trace().begin(), f.trace().end(),
+                         [](const Firing& firing) { return firing.rule == "fuse_scalars"; });
+  };
+  Vars joined = branch(a);
+  for (const Var& v : branch(b)) joined.push_back(v);
+  CHECK(n_fired(function({.inputs = {a, b}, .outputs = joined})) == 6);
+  CHECK(n_fired(function({.inputs = {c, a, b}, .outputs = ifelse(c, branch(a), branch(b))})) == 0);
 }
