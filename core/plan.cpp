@@ -5,10 +5,10 @@
 #include <optional>
 #include <utility>
 
+#include "core/finite.h"
 #include "core/layout.h"
 #include "core/profile.h"
 #include "core/watch.h"
-#include "core/zeros.h"
 
 namespace damo {
 namespace {
@@ -165,9 +165,11 @@ void Plan::bind(BoundInput& input, const Tensor& value) {
 void Plan::begin() {
   for (const int i : shared_slots_) {
     Slot& slot = slots_[static_cast<std::size_t>(i)];
-    const View& v = slot.var.node().cell->value.view();
+    Cell& cell = *slot.var.node().cell;
+    const View& v = cell.value.view();
     slot.changed = !(v.shape == slot.view.shape);
     slot.view = v;
+    slot.view.finite = cell.value.use_count() == 1 ? &cell.finite : nullptr;
   }
   for (const int i : scalar_slots_) {
     Slot& slot = slots_[static_cast<std::size_t>(i)];
@@ -203,8 +205,6 @@ Values Plan::run() {
   begin();
   outputs_.assign(output_slots_.size(), Tensor());
   sizes_changed_ = stale_;
-  std::optional<ReadZeros> read_zeros;
-  if (program_->mode == Mode::NanGuardMode) read_zeros.emplace();
   if (!watches_.empty()) watch();
   for (Segment& segment : segments_) {
     resolve(segment);
@@ -235,6 +235,8 @@ Values Plan::run() {
 }
 
 void Plan::perform(const Step& step) const {
+  std::optional<Overwriting> overwriting;
+  if (step.overwritten >= 0) overwriting.emplace(*step.yv[static_cast<std::size_t>(step.overwritten)]);
   try {
     step.op->perform(Views(step.xv.data(), static_cast<int>(step.xv.size())),
                      Views(step.yv.data(), static_cast<int>(step.yv.size())));
@@ -261,6 +263,7 @@ void Plan::write_back() {
     const View& v = slots_[static_cast<std::size_t>(c.slot)].view;
     if (!(cell.value.shape() == v.shape)) cell.value = Tensor::empty(v.shape, v.dtype);
     copy_into(cell.value.view(), v);
+    cell.finite = Finite::unknown;
   }
 }
 
@@ -323,7 +326,10 @@ void Plan::resolve(Segment& segment) {
   for (const Step& step : segment.steps)
     for (const int i : step.y) {
       Slot& y = slots_[static_cast<std::size_t>(i)];
-      if (y.kind == Slot::Kind::overwrite) y.view.data = slots_[static_cast<std::size_t>(y.base)].view.data;
+      if (y.kind != Slot::Kind::overwrite) continue;
+      const View& base = slots_[static_cast<std::size_t>(y.base)].view;
+      y.view.data = base.data;
+      y.view.finite = base.finite;
     }
   for (const SizeItem& item : segment.moving)
     if (runs(item.branch)) place_view(item);
@@ -385,6 +391,7 @@ void Plan::place_view(const SizeItem& item) {
   Slot& y = slots_[static_cast<std::size_t>(item.y[0])];
   try {
     y.view = item.node->op->view(Views(item.xv.data(), static_cast<int>(item.xv.size())));
+    y.view.finite = nullptr;  // a part is written where nobody would tell
   } catch (const Error& e) {
     blame(*item.node, item.x, e.what());
   }

@@ -74,6 +74,7 @@ struct Step {
   std::vector<int> allocates;  ///< arena slots that begin to live here
   std::vector<int> releases;   ///< arena slots that nobody reads after this step
   int branch = 0;              ///< where it runs
+  int overwritten = -1;        ///< which output lies in a variable's memory
 };
 
 /// What is done before the kernels run: integers computed, shapes inferred, views placed.

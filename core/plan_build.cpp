@@ -271,6 +271,8 @@ class PlanBuilder : PlanSlots {
       slot(y).kind = Slot::Kind::overwrite;
       slot(y).base = base;
       slot(y).root = s;
+      draft(d).step.overwritten =
+          static_cast<int>(std::find(step.y.begin(), step.y.end(), y) - step.y.begin());
       base = y;
     }
     return true;

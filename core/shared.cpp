@@ -9,8 +9,10 @@ Shared::Shared(const Var& v) : Var(v) {
 }
 
 Tensor Shared::get_value(GetValueArgs args) const {
-  const Tensor& value = node().cell->value;
-  return args.borrow ? value : value.copy();
+  Cell& cell = *node().cell;
+  if (!args.borrow) return cell.value.copy();
+  cell.finite = Finite::unknown;  // who holds the memory might write to it
+  return cell.value;
 }
 
 void Shared::set_value(const Tensor& value) const {
@@ -30,6 +32,7 @@ void Shared::set_value(const Tensor& value) const {
         now.dtype());
   // A copy first: the value may be a view of this very variable.
   const Tensor fresh = value.astype(dtype).copy();
+  cell.finite = Finite::unknown;
   if (value.shape() == now.shape())
     copy_into(now.view(), fresh.view());
   else

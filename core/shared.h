@@ -7,6 +7,7 @@ namespace damo {
 struct Cell {
   Tensor value;
   bool resizable = false;
+  Finite finite = Finite::unknown;  ///< whether the value is known to be; see core/finite.h
 };
 
 struct GetValueArgs {

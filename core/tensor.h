@@ -13,12 +13,16 @@
 
 namespace damo {
 
+/// What is known of the numbers of an array: see core/finite.h.
+enum class Finite : std::uint8_t { unknown, known, until_written };
+
 /// What a kernel sees of an array: no ownership. Strides are in elements and may be zero or negative.
 struct View {
   DType dtype = DType::float32;
   Sizes shape;
   Sizes strides;
   void* data = nullptr;
+  Finite* finite = nullptr;  ///< of all that lies there; null: nobody keeps it
 
   int ndim() const { return shape.size(); }
   std::int64_t size() const { return shape.product(); }

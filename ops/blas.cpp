@@ -3,15 +3,19 @@
 #include <cblas.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstring>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "core/check.h"
+#include "core/finite.h"
 #include "core/threads.h"
-#include "core/zeros.h"
 #include "ops/few_rows.h"
 #include "ops/rows.h"
+#include "ops/scratch.h"
 
 namespace damo {
 namespace {
@@ -68,13 +72,9 @@ constexpr std::int64_t products_per_thread = 1 << 17;
 template <class T>
 void times_column(T alpha, const T* w, std::int64_t ld, std::int64_t rows, std::int64_t cols, const T* x,
                   T beta, T* y) {
-  thread_local std::vector<T> sums;
-  T* out = y;
+  thread_local Scratch<T> sums;
   const bool plain = alpha == T(1) && beta == T(0);
-  if (!plain) {
-    sums.resize(static_cast<std::size_t>(rows));
-    out = sums.data();
-  }
+  T* const out = plain ? y : sums.sized(rows);
   parallel(threads_for(rows * cols, elements_per_thread), [&](Part part) {
     const auto [begin, end] = part.range(rows, 4);
     row_dots<T>({w, ld, cols, begin, end}, x, out);
@@ -83,61 +83,77 @@ void times_column(T alpha, const T* w, std::int64_t ld, std::int64_t rows, std::
   for (std::int64_t i = 0; i < rows; ++i) y[i] = alpha * out[i] + (beta == T(0) ? T(0) : beta * y[i]);
 }
 
-/// y = alpha x W + beta y: each thread sums its rows, and the sums are added in order.
+/// y = alpha x W + beta y: each thread sums its rows, and the sums are added in order. `whole` is the array
+/// of which all is read.
 template <class T>
 void times_row(T alpha, const T* x, const T* w, std::int64_t ld, std::int64_t rows, std::int64_t cols, T beta,
-               T* y) {
-  thread_local std::vector<T> memory;
+               T* y, const View& whole) {
+  thread_local Scratch<T> memory;
   const int n = threads_for(rows * cols, elements_per_thread);
-  memory.assign(static_cast<std::size_t>(n * cols), T(0));
-  T* const sums = memory.data();
+  const std::int64_t room = whole_lines<T>(cols);
+  T* const sums = memory.sized(n * room);
+  const bool is_finite = known_finite(whole);
   parallel(n, [&](Part part) {
+    T* const mine = std::fill_n(sums + part.t * room, room, T(0)) - room;
     const auto [begin, end] = part.range(rows, 4);
-    row_sums<T>({w, ld, cols, begin, end}, x, sums + part.t * cols);
+    row_sums<T>({w, ld, cols, begin, end}, x, mine, is_finite);
   });
+  if (!is_finite && whole.finite != nullptr && all_finite(sums, n * room)) found_finite(whole);
   for (std::int64_t j = 0; j < cols; ++j) {
     T s = sums[j];
-    for (int t = 1; t < n; ++t) s += sums[t * cols + j];
+    for (int t = 1; t < n; ++t) s += sums[t * room + j];
     y[j] = alpha * s + (beta == T(0) ? T(0) : beta * y[j]);
   }
 }
 
-/// w = beta w + alpha a b, a column times a row.
+/// w = beta w + alpha a b, a column times a row. Whether all that is written is finite.
 template <class T>
-void add_outer(T alpha, const T* a, const T* b, std::int64_t rows, std::int64_t cols, T beta, T* w) {
-  thread_local std::vector<T> memory;
-  memory.resize(static_cast<std::size_t>(rows));
-  T* const factors = memory.data();
+bool add_outer(T alpha, const T* a, const T* b, std::int64_t rows, std::int64_t cols, T beta, T* w) {
+  thread_local Scratch<T> memory;
+  T* const factors = memory.sized(rows);
   for (std::int64_t i = 0; i < rows; ++i) factors[i] = alpha * a[i];
+  std::atomic<bool> finite = true;
   parallel(threads_for(rows * cols, elements_per_thread), [&](Part part) {
     const auto [begin, end] = part.range(rows, 4);
-    row_updates<T>({w, cols, cols, begin, end}, beta, factors, b);
+    if (!row_updates<T>({w, cols, cols, begin, end}, beta, factors, b)) finite = false;
   });
+  return finite;
 }
 
-/// The rows of a matrix v (rows, m) in one thread's range, times alpha; if `skips`, without those that are
-/// all 0.
+/// The rows of matrices v_1, v_2, ... (rows, m_i) side by side, in one thread's range, each times its alpha;
+/// if `skips`, without those that are all 0.
 template <class T>
-Factors<T> factors_of(T alpha, const View& v, std::pair<std::int64_t, std::int64_t> range, bool skips) {
-  thread_local std::vector<T> values;
-  thread_local std::vector<std::int64_t> rows;
+struct Factor {
+  T alpha;
+  View v;
+};
+template <class T>
+Factors<T> factors_of(std::span<const Factor<T>> parts, std::pair<std::int64_t, std::int64_t> range,
+                      bool skips) {
+  thread_local Scratch<T> value_memory;
+  thread_local Scratch<std::int64_t> row_memory;
   const auto [begin, end] = range;
-  const std::int64_t m = v.shape[1];
-  values.resize(static_cast<std::size_t>((end - begin) * m));
-  rows.resize(static_cast<std::size_t>(end - begin));
-  std::int64_t n = 0;
-  for (std::int64_t i = begin; i < end; ++i) {
-    const T* const from = v.ptr<T>() + i * v.strides[0];
-    T* const to = values.data() + n * m;
-    bool any = !skips;
-    for (std::int64_t r = 0; r < m; ++r) {
-      to[r] = alpha * from[r * v.strides[1]];
-      any |= to[r] != T(0);
+  std::int64_t m = 0;
+  for (const Factor<T>& part : parts) m += part.v.shape[1];
+  const std::int64_t n_rows = end - begin;
+  T* const values = value_memory.sized(n_rows * m);
+  std::int64_t* const rows = row_memory.sized(n_rows);
+  T* to = values;
+  for (const Factor<T>& part : parts) {
+    const View& v = part.v;
+    for (std::int64_t r = 0; r < v.shape[1]; ++r, ++to) {
+      const T* const from = v.ptr<T>() + begin * v.strides[0] + r * v.strides[1];
+      for (std::int64_t i = 0; i < n_rows; ++i) to[i * m] = part.alpha * from[i * v.strides[0]];
     }
-    rows[static_cast<std::size_t>(n)] = i;
-    n += any ? 1 : 0;
   }
-  return {rows.data(), values.data(), 0, n};
+  std::int64_t n = 0;
+  for (std::int64_t i = 0; i < n_rows; ++i) {
+    const T* const row = values + i * m;
+    if (skips && std::all_of(row, row + m, [](T x) { return x == T(0); })) continue;
+    if (n < i) std::copy(row, row + m, values + n * m);
+    rows[n++] = begin + i;
+  }
+  return {rows, values, 0, n};
 }
 
 View transposed(const View& v) {
@@ -162,33 +178,30 @@ struct Result {
   std::int64_t step_r, step_j;
 };
 
-/// y = alpha x W + beta y for few rows x (m, rows): each thread sums its rows of W, and the sums are added in
-/// order.
+/// y = alpha x W + beta y for few rows x (m, rows): each thread for its columns of W, so that nothing is left
+/// to be added up. `whole` is the array of which all is read.
 template <class T>
 void few_rows_times(T alpha, const View& x, const T* w, std::int64_t ld, std::int64_t cols, T beta,
-                    const Result<T>& y) {
-  thread_local std::vector<T> memory;
+                    const Result<T>& y, const View& whole) {
   const std::int64_t m = x.shape[0], rows = x.shape[1];
-  const View factors = transposed(x);
-  const int n = threads_for(m * rows * cols, products_per_thread);
-  memory.resize(static_cast<std::size_t>(n * m * cols));
-  T* const sums = memory.data();
-  const bool skips = skips_zeros();
-  parallel(n, [&](Part part) {
-    T* const mine = sums + part.t * m * cols;
-    std::fill_n(mine, m * cols, T(0));
-    few_sums<T>(w, ld, cols, factors_of(alpha, factors, part.range(rows, 4), skips), m, mine, cols);
-  });
-  parallel(threads_for(m * cols, elements_per_thread / 4), [&](Part part) {
-    const auto [begin, end] = part.range(cols, 16);
+  const Factor<T> factor{alpha, transposed(x)};
+  const bool skips = known_finite(whole);
+  std::atomic<bool> finite = true;
+  parallel(threads_for(m * rows * cols, products_per_thread), [&](Part part) {
+    const auto [begin, end] = part.range(cols, whole_lines<T>(1));
+    const std::int64_t n = end - begin;
+    thread_local Scratch<T> memory;
+    T* const sums = memory.sized(m * n);
+    std::fill_n(sums, m * n, T(0));
+    few_sums<T>(w + begin, ld, n, factors_of<T>({&factor, 1}, {0, rows}, skips), m, sums, n);
+    if (!skips && whole.finite != nullptr && !all_finite(sums, m * n)) finite = false;
     for (std::int64_t r = 0; r < m; ++r)
-      for (std::int64_t j = begin; j < end; ++j) {
-        T s = sums[r * cols + j];
-        for (int t = 1; t < n; ++t) s += sums[(t * m + r) * cols + j];
-        T& out = y.data[r * y.step_r + j * y.step_j];
-        out = beta == T(0) ? s : s + beta * out;
+      for (std::int64_t j = 0; j < n; ++j) {
+        T& out = y.data[r * y.step_r + (begin + j) * y.step_j];
+        out = beta == T(0) ? sums[r * n + j] : sums[r * n + j] + beta * out;
       }
   });
+  if (!skips && finite) found_finite(whole);
 }
 
 /// y = alpha x W^T + beta y for few rows x (m, cols): each thread for its rows of W.
@@ -205,17 +218,31 @@ void few_rows_times_transpose(T alpha, const View& x, const T* w, std::int64_t l
   });
 }
 
-/// w = beta w + alpha a b for a (rows, m) and b (m, cols), m few.
+/// w = beta w + alpha_1 a_1 b_1 + ... for a_i (rows, m_i) and b_i (m_i, cols), the m_i few together: one pass
+/// over w. Whether all that is written is finite.
 template <class T>
-void add_few(T alpha, const View& a, const View& b, T beta, T* w) {
-  thread_local std::vector<T> memory;
-  const std::int64_t rows = a.shape[0], cols = b.shape[1], m = b.shape[0];
-  std::int64_t ldb = 0;
-  const T* const vectors = with_adjacent_rows(b, ldb, memory);
-  const bool skips = beta == T(1) && skips_zeros();
+bool add_few(std::span<const Term> terms, T beta, const View& w) {
+  constexpr std::size_t most = most_few;
+  std::array<Factor<T>, most> a;
+  thread_local Scratch<T> memory;
+  const std::int64_t rows = w.shape[0], cols = w.shape[1];
+  std::int64_t m = 0;
+  for (const Term& term : terms) m += term.b.shape[0];
+  T* const vectors = memory.sized(m * cols);
+  T* next = vectors;
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    const View& b = terms[i].b;
+    a[i] = {static_cast<T>(terms[i].alpha), terms[i].a};
+    copy_into(View{b.dtype, b.shape, row_major(b.shape), next}, b);
+    next += b.size();
+  }
+  const bool skips = beta == T(1) && all_finite(vectors, m * cols);
+  std::atomic<bool> finite = true;
   parallel(threads_for(m * rows * cols, products_per_thread), [&](Part part) {
-    few_updates<T>(beta, w, cols, cols, factors_of(alpha, a, part.range(rows, 4), skips), m, vectors, ldb);
+    const Factors<T> factors = factors_of<T>({a.data(), terms.size()}, part.range(rows, 4), skips);
+    if (!few_updates<T>(beta, w.ptr<T>(), cols, cols, factors, m, vectors, cols)) finite = false;
   });
+  return finite;
 }
 
 bool is_few(std::int64_t n) { return n <= most_few; }
@@ -237,12 +264,12 @@ void few_product(T alpha, const View& a, const View& b, T beta, T* y) {
   // W's rows are summed, or each makes an inner product. Short ones cost more than a copy of W's transpose.
   constexpr std::int64_t short_rows = 64;
   if (left == (large.trans == CblasNoTrans)) {
-    few_rows_times(alpha, few, large.data, large.ld, size, beta, to);
+    few_rows_times(alpha, few, large.data, large.ld, size, beta, to, left ? b : a);
   } else if (k < short_rows) {
-    thread_local std::vector<T> memory;
-    memory.resize(static_cast<std::size_t>(k * size));
-    copy_into(View{dtype_of<T>(), {k, size}, {size, 1}, memory.data()}, left ? b : transposed(a));
-    few_rows_times(alpha, few, memory.data(), size, size, beta, to);
+    thread_local Scratch<T> memory;
+    T* const rows = memory.sized(k * size);
+    copy_into(View{dtype_of<T>(), {k, size}, {size, 1}, rows}, left ? b : transposed(a));
+    few_rows_times(alpha, few, rows, size, size, beta, to, left ? b : a);
   } else {
     few_rows_times_transpose(alpha, few, large.data, large.ld, size, beta, to);
   }
@@ -274,27 +301,32 @@ void use_one_thread() {
 }
 
 template <class T>
-void product(T alpha, const View& a, const View& b, T beta, const View& c) {
+bool product(T alpha, const View& a, const View& b, T beta, const View& c) {
   use_one_thread();
   const auto m = static_cast<int>(a.shape[0]), k = static_cast<int>(a.shape[1]),
              n = static_cast<int>(b.shape[1]);
   T* const y = c.ptr<T>();
-  if (m == 0 || n == 0) return;
+  if (m == 0 || n == 0) return true;
   if (k == 0) {
     const std::int64_t size = c.size();
     // 0 times NaN is NaN, but beta = 0 means that c holds nothing yet.
     for (std::int64_t i = 0; i < size; ++i) y[i] = beta == T(0) ? T(0) : beta * y[i];
-    return;
+    return false;
   }
   thread_local std::vector<T> scratch_a, scratch_b;
   if (k == 1 && beta != T(0)) {
-    add_outer(alpha, gathered(a.ptr<T>(), a.strides[0], m, scratch_a),
-              gathered(b.ptr<T>(), b.strides[1], n, scratch_b), m, n, beta, y);
-  } else if (m == 1) {
+    return add_outer(alpha, gathered(a.ptr<T>(), a.strides[0], m, scratch_a),
+                     gathered(b.ptr<T>(), b.strides[1], n, scratch_b), m, n, beta, y);
+  }
+  if (is_few(k) && beta != T(0) && m > 1 && n > 1) {
+    const Term term{static_cast<double>(alpha), a, b};
+    return add_few<T>({&term, 1}, beta, c);
+  }
+  if (m == 1) {
     const Operand<T> B(b, scratch_b);
     const T* const x = gathered(a.ptr<T>(), a.strides[1], k, scratch_a);
     if (B.trans == CblasNoTrans)
-      times_row(alpha, x, B.data, B.ld, k, n, beta, y);
+      times_row(alpha, x, B.data, B.ld, k, n, beta, y, b);
     else
       times_column(alpha, B.data, B.ld, n, k, x, beta, y);
   } else if (n == 1) {
@@ -303,25 +335,45 @@ void product(T alpha, const View& a, const View& b, T beta, const View& c) {
     if (A.trans == CblasNoTrans)
       times_column(alpha, A.data, A.ld, m, k, x, beta, y);
     else
-      times_row(alpha, x, A.data, A.ld, k, m, beta, y);
-  } else if (is_few(k) && beta != T(0)) {
-    add_few(alpha, a, b, beta, y);
+      times_row(alpha, x, A.data, A.ld, k, m, beta, y, a);
   } else if (is_few(m) || is_few(n)) {
     few_product(alpha, a, b, beta, y);
   } else {
     const Operand<T> A(a, scratch_a), B(b, scratch_b);
     on_panels(alpha, A, B, m, n, k, beta, y);
   }
+  return false;
 }
 
 }  // namespace
 
-void gemm(double alpha, const View& a, const View& b, double beta, const View& c) {
+bool gemm(double alpha, const View& a, const View& b, double beta, const View& c) {
   invariant(c.is_contiguous(), "a product must be written to a row-major array");
   if (c.dtype == DType::float32)
-    product<float>(static_cast<float>(alpha), a, b, static_cast<float>(beta), c);
-  else
-    product<double>(alpha, a, b, beta, c);
+    return product<float>(static_cast<float>(alpha), a, b, static_cast<float>(beta), c);
+  return product<double>(alpha, a, b, beta, c);
+}
+
+bool add_products(std::span<const Term> terms, double beta, const View& c) {
+  invariant(c.is_contiguous(), "a product must be written to a row-major array");
+  bool finite = true;
+  for (std::size_t i = 0; i < terms.size();) {
+    // As many as are few together.
+    std::size_t end = i;
+    std::int64_t k = 0;
+    for (; end < terms.size() && k + terms[end].b.shape[0] <= 2 * most_few; ++end) k += terms[end].b.shape[0];
+    if (end > i + 1 && beta != 0 && k > 0 && c.shape[0] > 1 && c.shape[1] > 1 && end - i <= most_few) {
+      const std::span<const Term> some = terms.subspan(i, end - i);
+      finite &= c.dtype == DType::float32 ? add_few<float>(some, static_cast<float>(beta), c)
+                                          : add_few<double>(some, beta, c);
+      i = end;
+    } else {
+      finite &= gemm(terms[i].alpha, terms[i].a, terms[i].b, beta, c);
+      ++i;
+    }
+    beta = 1;
+  }
+  return finite;
 }
 
 template <class T>

@@ -1,11 +1,22 @@
 #pragma once
+#include <span>
+
 #include "core/tensor.h"
 
 namespace damo {
 
 /// c = alpha a b + beta c for matrices: a (m, k), b (k, n), c (m, n) row-major. float32 or float64, any
-/// strides of a and b.
-void gemm(double alpha, const View& a, const View& b, double beta, const View& c);
+/// strides of a and b. Whether c is known to be finite if it was before.
+bool gemm(double alpha, const View& a, const View& b, double beta, const View& c);
+
+/// alpha a b, which is added to something.
+struct Term {
+  double alpha;
+  View a, b;
+};
+/// c = beta c + the terms: those with few inner elements in one pass over c. Whether c is known to be finite
+/// if it was before.
+bool add_products(std::span<const Term> terms, double beta, const View& c);
 
 /// A matrix in row-major memory, rows at distances of `ld`; or the transpose of one.
 template <class T>

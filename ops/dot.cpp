@@ -74,7 +74,7 @@ struct Dot : OpOf<Dot> {
 void multiply(const View& a, const View& b, const View& y) {
   switch (y.dtype) {
     case DType::float32:
-    case DType::float64: return gemm(1, a, b, 0, y);
+    case DType::float64: gemm(1, a, b, 0, y); return;
     case DType::bool_: return integer_product<bool>(a, b, y);
     case DType::int8: return integer_product<std::int8_t>(a, b, y);
     case DType::int16: return integer_product<std::int16_t>(a, b, y);

@@ -23,9 +23,9 @@ template <class T>
 void few_sums(const T* w, std::int64_t ldw, std::int64_t cols, const Factors<T>& c, std::int64_t m, T* y,
               std::int64_t ldy);
 
-/// w_i = scale w_i + sum_r values_ir x_r, for the chosen rows.
+/// w_i = scale w_i + sum_r values_ir x_r, for the chosen rows. Whether all that it has written is finite.
 template <class T>
-void few_updates(T scale, T* w, std::int64_t ldw, std::int64_t cols, const Factors<T>& a, std::int64_t m,
+bool few_updates(T scale, T* w, std::int64_t ldw, std::int64_t cols, const Factors<T>& a, std::int64_t m,
                  const T* x, std::int64_t ldx);
 
 /// y_ri = alpha <x_r, w_i> + beta y_ri for r < m; y_ri lies at r step_r + i step_i. beta = 0: y is not read.

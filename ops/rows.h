@@ -17,20 +17,21 @@ struct Rows {
 template <class T>
 void row_dots(const Rows<const T>& w, const T* x, T* y);
 
-/// y += sum_i c_i w_i; rows with c_i = 0 are not read (if skips_zeros()).
+/// y += sum_i c_i w_i; if all of w is known to be finite, rows with c_i = 0 are not read.
 template <class T>
-void row_sums(const Rows<const T>& w, const T* c, T* y);
+void row_sums(const Rows<const T>& w, const T* c, T* y, bool is_finite);
 
-/// w_i = scale w_i + a_i x; for scale = 1 rows with a_i = 0 are not touched (if skips_zeros()).
+/// w_i = scale w_i + a_i x; for scale = 1 and a finite x rows with a_i = 0 are not touched. Whether all that
+/// it has written is finite.
 template <class T>
-void row_updates(const Rows<T>& w, T scale, const T* a, const T* x);
+bool row_updates(const Rows<T>& w, T scale, const T* a, const T* x);
 
-/// w_i = scale w_i + a_i x + b_i y.
+/// w_i = scale w_i + a_i x + b_i y, likewise.
 template <class T>
-void row_updates(const Rows<T>& w, T scale, const T* a, const T* x, const T* b, const T* y);
+bool row_updates(const Rows<T>& w, T scale, const T* a, const T* x, const T* b, const T* y);
 
-/// y_i = <w_i, x>, and then w_i = scale w_i + a_i b.
+/// y_i = <w_i, x>, and then w_i = scale w_i + a_i b, likewise.
 template <class T>
-void row_dots_and_updates(const Rows<T>& w, const T* x, T* y, T scale, const T* a, const T* b);
+bool row_dots_and_updates(const Rows<T>& w, const T* x, T* y, T scale, const T* a, const T* b);
 
 }  // namespace damo

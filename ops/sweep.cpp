@@ -1,11 +1,15 @@
 #include <algorithm>
+#include <array>
+#include <atomic>
 
+#include "core/finite.h"
 #include "core/op.h"
 #include "core/threads.h"
 #include "ops/blas.h"
 #include "ops/fused.h"
 #include "ops/products.h"
 #include "ops/rows.h"
+#include "ops/scratch.h"
 
 /// Products that only rewrites make: those that are added where the old value lies, and those that use one
 /// matrix twice. With one row (a minibatch of one example) each is one sweep over the rows of that matrix.
@@ -45,12 +49,12 @@ void with_float(DType dtype, F f) {
 /// cache. Each `place` keeps its memory from call to call.
 template <int place, class T>
 const T* elements(const View& v, T alpha = 1) {
-  thread_local std::vector<T> e;
-  e.resize(static_cast<std::size_t>(v.size()));
-  const std::int64_t step = v.shape[0] == 1 ? v.strides[1] : v.strides[0];
+  thread_local Scratch<T> memory;
+  const std::int64_t n = v.size(), step = v.shape[0] == 1 ? v.strides[1] : v.strides[0];
+  T* const e = memory.sized(n);
   const T* p = v.ptr<T>();
-  for (std::size_t i = 0; i < e.size(); ++i) e[i] = alpha * p[static_cast<std::int64_t>(i) * step];
-  return e.data();
+  for (std::int64_t i = 0; i < n; ++i) e[i] = alpha * p[i * step];
+  return e;
 }
 
 constexpr std::int64_t elements_per_thread = 1 << 14;
@@ -81,18 +85,23 @@ struct AddDot : OpOf<AddDot> {
   void perform(const Views& x, const Views& y) const override {
     if (y[0].data != x[0].data) copy_into(y[0], x[0]);
     double scale = scalar(x[1]);
-    for (int i = 2; i < x.size(); i += 3) {
-      if (i + 3 < x.size() && is_outer(x[i + 1]) && is_outer(x[i + 4]) && has_rows(y[0])) {
-        add_two_outer(scale, x, i, y[0]);
-        i += 3;
-      } else {
-        gemm(scalar(x[i]), x[i + 1], x[i + 2], scale, y[0]);
-      }
+    bool finite = true;
+    for (int i = 2; i < x.size();) {
+      std::array<Term, 8> terms;
+      const int first = i;
+      std::size_t n = 0;
+      for (; i < x.size() && n < terms.size(); i += 3) terms[n++] = {scalar(x[i]), x[i + 1], x[i + 2]};
+      if (n == 2 && is_outer(terms[0].a) && is_outer(terms[1].a) && has_rows(y[0]))
+        finite &= add_two_outer(scale, x, first, y[0]);
+      else
+        finite &= add_products({terms.data(), n}, scale, y[0]);
       scale = 1;
     }
+    if (finite) stays_finite(y[0]);
   }
 
-  static void add_two_outer(double scale, const Views& x, int i, const View& y) {
+  static bool add_two_outer(double scale, const Views& x, int i, const View& y) {
+    std::atomic<bool> finite = true;
     with_float(y.dtype, [&]<class T>(T) {
       const T* const a = elements<0, T>(x[i + 1], static_cast<T>(scalar(x[i])));
       const T* const b = elements<1, T>(x[i + 2]);
@@ -100,9 +109,12 @@ struct AddDot : OpOf<AddDot> {
       const T* const d = elements<3, T>(x[i + 5]);
       parallel(threads_for_rows(y), [&](Part part) {
         const auto [begin, end] = part.range(y.shape[0], rows_at_a_time);
-        row_updates<T>({y.ptr<T>(), y.strides[0], y.shape[1], begin, end}, static_cast<T>(scale), a, b, c, d);
+        if (!row_updates<T>({y.ptr<T>(), y.strides[0], y.shape[1], begin, end}, static_cast<T>(scale), a, b,
+                            c, d))
+          finite = false;
       });
     });
+    return finite;
   }
 };
 
@@ -127,19 +139,22 @@ struct DotAndAddDot : OpOf<DotAndAddDot> {
     const double scale = scalar(x[2]);
     if (x[0].shape[0] != 1 || !is_outer(x[4]) || !has_rows(w)) {
       gemm(1, x[0], transposed_view(w), 0, y[0]);
-      gemm(scalar(x[3]), x[4], x[5], scale, w);
+      if (gemm(scalar(x[3]), x[4], x[5], scale, w)) stays_finite(w);
       return;
     }
+    std::atomic<bool> finite = true;
     with_float(w.dtype, [&]<class T>(T) {
       const T* const row = elements<0, T>(x[0]);
       const T* const a = elements<1, T>(x[4], static_cast<T>(scalar(x[3])));
       const T* const b = elements<2, T>(x[5]);
       parallel(threads_for_rows(w), [&](Part part) {
         const auto [begin, end] = part.range(w.shape[0], rows_at_a_time);
-        row_dots_and_updates<T>({w.ptr<T>(), w.strides[0], w.shape[1], begin, end}, row, y[0].ptr<T>(),
-                                static_cast<T>(scale), a, b);
+        if (!row_dots_and_updates<T>({w.ptr<T>(), w.strides[0], w.shape[1], begin, end}, row, y[0].ptr<T>(),
+                                     static_cast<T>(scale), a, b))
+          finite = false;
       });
     });
+    if (finite) stays_finite(w);
   }
 };
 
@@ -179,27 +194,28 @@ struct DotFDot : OpOf<DotFDot> {
     with_float(w.dtype, [&]<class T>(T) {
       const T* const row = elements<0, T>(x[0]);
       const int n = threads_for_rows(w);
-      const std::int64_t cols = w.shape[1];
-      thread_local std::vector<T> memory;
-      memory.assign(static_cast<std::size_t>(n * cols), T(0));
-      T* const sums = memory.data();
+      const std::int64_t cols = w.shape[1], room = whole_lines<T>(cols);
+      thread_local Scratch<T> memory;
+      T* const sums = memory.sized(n * room);
+      const bool is_finite = known_finite(w);
       // So many rows stay in the second-level cache between their two uses; elementwise code likes whole
       // packets.
       const std::int64_t block = std::max<std::int64_t>(16, (1 << 18) / (cols * size_of(w.dtype)) / 16 * 16);
       parallel(n, [&](Part part) {
+        T* const mine = std::fill_n(sums + part.t * room, room, T(0)) - room;
         const auto [begin, end] = part.range(w.shape[0], 16);
         for (std::int64_t i = begin; i < end; i += block) {
           const std::int64_t to = std::min(end, i + block);
           const Rows<const T> rows{w.ptr<T>(), w.strides[0], cols, i, to};
           row_dots<T>(rows, row, y[1].ptr<T>());
           apply_f(x, y, y[1], i, to);
-          row_sums<T>(rows, y[2].ptr<T>(), sums + part.t * cols);
+          row_sums<T>(rows, y[2].ptr<T>(), mine, is_finite);
         }
       });
       T* const out = y[0].ptr<T>();
       for (std::int64_t j = 0; j < cols; ++j) {
         out[j] = sums[j];
-        for (int t = 1; t < n; ++t) out[j] += sums[t * cols + j];
+        for (int t = 1; t < n; ++t) out[j] += sums[t * room + j];
       }
     });
   }

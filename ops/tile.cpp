@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <vector>
 
+#include "core/finite.h"
 #include "core/threads.h"
+#include "ops/lanes.h"
 
 namespace damo {
 namespace {
@@ -191,30 +194,40 @@ std::int64_t inner_size(const Nest& nest) {
   return nest.rank == 0 ? 1 : nest.shape[static_cast<std::size_t>(nest.rank - 1)];
 }
 
+bool is_finite(DType dtype, const void* x, std::int64_t n) {
+  if (dtype == DType::float32) return all_finite(static_cast<const float*>(x), n);
+  return dtype != DType::float64 || all_finite(static_cast<const double*>(x), n);
+}
+
 struct Store {
   const TileProgram& program;
   const Views& y;
   std::int64_t inner;
+  bool finite = true;  ///< whether all that was written is, where y keeps that
 
   void* place(std::int64_t row, std::int64_t at) const {
     const bool only = y.size() == 1 && program.outputs[0] + 1 == program.n_registers();
     return only ? advance(y[0].data, y[0].dtype, row * inner + at) : nullptr;
   }
-  void take(std::int64_t row, std::int64_t at, std::int64_t n, const void* const* registers) const {
+  void take(std::int64_t row, std::int64_t at, std::int64_t n, const void* const* registers) {
     for (int o = 0; o < y.size(); ++o) {
       void* const to = advance(y[o].data, y[o].dtype, row * inner + at);
       const void* from = registers[program.outputs[static_cast<std::size_t>(o)]];
       if (from != to) std::memcpy(to, from, static_cast<std::size_t>(n * size_of(y[o].dtype)));
+      if (y[o].finite != nullptr) finite = finite && is_finite(y[o].dtype, to, n);
     }
   }
 };
 
-constexpr int packet = 8;
-using Doubles = double __attribute__((vector_size(packet * sizeof(double))));
+// As many sums at once as hide the time of an addition, and fit the registers; joined in a fixed order.
+constexpr int packet = static_cast<int>(lanes<double>);
+constexpr int n_chains = packet_bytes == 16 ? 8 : 32 / packet;
+constexpr int sums_at_once = n_chains * packet;
+using Doubles = Packet<double>;
 
 template <class T>
 Doubles doubles(const T* x) {
-  T v __attribute__((vector_size(packet * sizeof(T))));
+  typename PacketOf<T, packet* static_cast<int>(sizeof(T))>::type v;
   std::memcpy(&v, x, sizeof v);
   return __builtin_convertvector(v, Doubles);
 }
@@ -226,28 +239,26 @@ struct SumOfRows {
   std::int64_t rows_per_sum, end;  ///< of the columns
   T* y;
   double* partial = nullptr;  ///< where the sum goes if it is a part only
-  /// Several chains at once, joined in a fixed order: one chain would wait for each addition.
-  static constexpr int n_chains = 4;
-  std::array<Doubles, n_chains> chains{};
+  std::array<double, sums_at_once> sums{};
 
   void* place(std::int64_t, std::int64_t) const { return nullptr; }
   void take(std::int64_t row, std::int64_t at, std::int64_t n, const void* const* registers) {
     const T* const x = static_cast<const T*>(registers[result]);
-    std::array<Doubles, n_chains> sums = chains;
+    Doubles chains[n_chains];
+    std::memcpy(chains, sums.data(), sizeof chains);
     std::int64_t i = 0;
-    for (; i + n_chains * packet <= n; i += n_chains * packet)
-      for (int c = 0; c < n_chains; ++c) sums[static_cast<std::size_t>(c)] += doubles(x + i + c * packet);
-    chains = sums;
-    for (; i < n; ++i) chains[0][i % packet] += static_cast<double>(x[i]);
+    for (; i + sums_at_once <= n; i += sums_at_once)
+      for (int c = 0; c < n_chains; ++c) chains[c] += doubles(x + i + c * packet);
+    std::memcpy(sums.data(), chains, sizeof chains);
+    for (int c = 0; i < n; ++i, ++c) sums[static_cast<std::size_t>(c)] += static_cast<double>(x[i]);
     if (at + n < end || (row + 1) % rows_per_sum != 0) return;
     double total = 0;
-    for (const Doubles& chain : chains)
-      for (int c = 0; c < packet; ++c) total += chain[c];
+    for (const double sum : sums) total += sum;
     if (partial != nullptr)
       *partial = total;
     else
       y[row / rows_per_sum] = static_cast<T>(total);
-    chains = {};
+    sums = {};
   }
 };
 
@@ -361,13 +372,17 @@ void run_tiles(const TileProgram& program, const Views& x, const Views& y) {
   check_length(program);
   const Nest nest = make_nest(x, shape.shape);
   const std::int64_t inner = inner_size(nest), rows = size / inner;
-  const Store sink{program, y, inner};
+  std::atomic<bool> finite = true;
   parallel(threads_of(program, size), [&](Part part) {
+    Store sink{program, y, inner};
     if (rows >= part.n)
       run_part(program, x, nest, part.range(rows), {0, inner}, sink);
     else
       run_part(program, x, nest, {0, rows}, part.range(inner, tile_size), sink);
+    if (!sink.finite) finite = false;
   });
+  if (finite)
+    for (int o = 0; o < y.size(); ++o) stays_finite(y[o]);
 }
 
 void sum_tiles(const TileProgram& program, const Views& x, const Sizes& shape, int second, SumOver over,

@@ -3,41 +3,29 @@
 
 #include <bit>
 #include <cmath>
-#include <cstring>
+
+#include "ops/lanes.h"
 
 namespace damo::bench {
 namespace {
 
-using Vector = float __attribute__((vector_size(64)));
-constexpr std::int64_t lanes = 16;
+using Vector = Packet<float>;
+constexpr std::int64_t lanes = damo::lanes<float>;
 constexpr int group = 4;  // rows at a time: one load of x serves all of them
-
-Vector load(const float* p) {
-  Vector v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
-}
-void store(float* p, const Vector& v) { std::memcpy(p, &v, sizeof v); }
-
-float total(const Vector& v) {
-  float sum = 0;
-  for (int i = 0; i < lanes; ++i) sum += v[i];
-  return sum;
-}
 
 template <int n>
 void dots_of(const float* w, std::int64_t cols, const float* x, float* y) {
   Vector even[n] = {}, odd[n] = {};
   std::int64_t j = 0;
   for (; j + 2 * lanes <= cols; j += 2 * lanes) {
-    const Vector x0 = load(x + j), x1 = load(x + j + lanes);
+    const Vector x0 = kept(load(x + j)), x1 = kept(load(x + j + lanes));
     for (int i = 0; i < n; ++i) {
-      even[i] += load(w + i * cols + j) * x0;
-      odd[i] += load(w + i * cols + j + lanes) * x1;
+      even[i] = multiply_add(load(w + i * cols + j), x0, even[i]);
+      odd[i] = multiply_add(load(w + i * cols + j + lanes), x1, odd[i]);
     }
   }
   for (int i = 0; i < n; ++i) {
-    y[i] = total(even[i] + odd[i]);
+    y[i] = total<float>(even[i] + odd[i]);
     for (std::int64_t k = j; k < cols; ++k) y[i] += w[i * cols + k] * x[k];
   }
 }
@@ -47,7 +35,7 @@ void add_rows_of(const float* const* w, const float* c, std::int64_t cols, float
   std::int64_t j = 0;
   for (; j + lanes <= cols; j += lanes) {
     Vector s = load(y + j);
-    for (int i = 0; i < n; ++i) s += load(w[i] + j) * c[i];
+    for (int i = 0; i < n; ++i) s = multiply_add(load(w[i] + j), broadcast(c[i]), s);
     store(y + j, s);
   }
   for (; j < cols; ++j)
@@ -56,7 +44,7 @@ void add_rows_of(const float* const* w, const float* c, std::int64_t cols, float
 
 void update_row(float* w, float a, const float* x, std::int64_t cols) {
   std::int64_t j = 0;
-  for (; j + lanes <= cols; j += lanes) store(w + j, load(w + j) + load(x + j) * a);
+  for (; j + lanes <= cols; j += lanes) store(w + j, multiply_add(load(x + j), broadcast(a), load(w + j)));
   for (; j < cols; ++j) w[j] += x[j] * a;
 }
 
@@ -116,7 +104,8 @@ void update(const Matrix& w, Range rows, float scale, const float* a, const floa
     }
     std::int64_t j = 0;
     for (; j + lanes <= w.cols; j += lanes)
-      store(row + j, load(row + j) * scale + load(x + j) * a[i] + load(y + j) * b[i]);
+      store(row + j, multiply_add(load(y + j), broadcast(b[i]),
+                                  multiply_add(load(x + j), broadcast(a[i]), load(row + j) * scale)));
     for (; j < w.cols; ++j) row[j] = row[j] * scale + x[j] * a[i] + y[j] * b[i];
   }
 }
@@ -149,10 +138,10 @@ void tanh(const float* x, float* y, Range range) {
 
 double cross_entropy(const float* x, const float* z, Range range) {
   double sum = 0;
-  for (std::int64_t i = range.begin; i < range.end; i += lanes) {
-    // A sum of logarithms is the logarithm of a product.
+  constexpr std::int64_t at_once = 16;  // a sum of logarithms is the logarithm of a product
+  for (std::int64_t i = range.begin; i < range.end; i += at_once) {
     double product = 1, rest = 0;
-    for (std::int64_t k = i; k < std::min(range.end, i + lanes); ++k) {
+    for (std::int64_t k = i; k < std::min(range.end, i + at_once); ++k) {
       product *= 1 + static_cast<double>(exp_of(-std::abs(z[k])));
       rest += static_cast<double>(std::max(z[k], 0.f) - x[k] * z[k]);
     }
