@@ -248,7 +248,7 @@ struct SumOfRows {
     std::memcpy(chains, sums.data(), sizeof chains);
     std::int64_t i = 0;
     for (; i + sums_at_once <= n; i += sums_at_once)
-      for (int c = 0; c < n_chains; ++c) chains[c] += doubles(x + i + c * packet);
+      each<n_chains>([&](auto c) { chains[c] += doubles(x + i + c * packet); });
     std::memcpy(sums.data(), chains, sizeof chains);
     for (int c = 0; i < n; ++i, ++c) sums[static_cast<std::size_t>(c)] += static_cast<double>(x[i]);
     if (at + n < end || (row + 1) % rows_per_sum != 0) return;

@@ -65,15 +65,18 @@ Product weight_update(int batch, int n_in, int n_out) {
   return {.m = n_in, .n = n_out, .k = batch, .x_transposed = true, .update = true};
 }
 
-// The products of a step of gradient descent on layers of these sizes.
-std::vector<Product> network_products(int batch, const std::vector<int>& sizes) {
+// The products of a step of gradient descent on layers of these sizes, on the data or on what comes of them.
+std::vector<Product> network_products(int batch, const std::vector<int>& sizes, bool from_data = true) {
   std::vector<Product> products;
   const std::size_t last = sizes.size() - 2;
   for (std::size_t i = 0; i <= last; ++i) products.push_back(forward(batch, sizes[i], sizes[i + 1]));
+  products[0].from_data = from_data;
   for (std::size_t i = last;; --i) {
     if (i > 0) products.push_back(backward(batch, sizes[i], sizes[i + 1]));
     products.push_back(weight_update(batch, sizes[i], sizes[i + 1]));
-    if (i == 0) return products;
+    if (i > 0) continue;
+    products.back().from_data = from_data;
+    return products;
   }
 }
 
@@ -88,8 +91,9 @@ std::vector<Product> autoencoder_products(int batch, int n_visible, int n_hidden
           weight_update(batch, n_visible, n_hidden)};
 }
 
-auto products(std::vector<Product> list) {
-  return [list = std::move(list)](int threads) { return products_limit(list, threads); };
+auto products(World& world, std::vector<Product> list) {
+  return
+      [list = std::move(list), data = world.x()](int threads) { return products_limit(list, data, threads); };
 }
 
 Step sda_pretrain(World& world, int layer, int batch) {
@@ -120,7 +124,7 @@ Step sda_pretrain(World& world, int layer, int batch) {
   std::vector<Product> list;
   for (int i = 0; i < layer; ++i) list.push_back(forward(batch, i == 0 ? 784 : 1000, 1000));
   for (const Product& p : autoencoder_products(batch, da.n_visible, da.n_hidden, true)) list.push_back(p);
-  step.limit = products(list);
+  step.limit = products(world, list);
   return step;
 }
 
@@ -131,7 +135,7 @@ Step sda_finetune(World& world, int batch) {
             .n_batches = world.x().shape(0) / batch,
             .params = sda.params,
             .limit_name = batch == 1 ? by_hand : in_blas,
-            .limit = products(network_products(batch, {784, 1000, 1000, 1000, 10}))};
+            .limit = products(world, network_products(batch, {784, 1000, 1000, 1000, 10}))};
   if (batch == 1)
     step.limit = [&world, &sda](int threads) {
       std::vector<Weights> layers = weights(sda.sigmoid_layers, sda.n_layers);
@@ -154,7 +158,7 @@ Step logistic(World& world, int batch) {
           .n_batches = world.x().shape(0) / batch,
           .params = model.params,
           .limit_name = in_blas,
-          .limit = products(network_products(batch, {784, 10}))};
+          .limit = products(world, network_products(batch, {784, 10}))};
 }
 
 Step mlp(World& world, int batch) {
@@ -168,7 +172,7 @@ Step mlp(World& world, int batch) {
           .n_batches = world.x().shape(0) / batch,
           .params = model.params,
           .limit_name = in_blas,
-          .limit = products(network_products(batch, {784, 500, 10}))};
+          .limit = products(world, network_products(batch, {784, 500, 10}))};
 }
 
 /// Layer l of the LeNet of the tutorial's program.
@@ -205,7 +209,7 @@ std::vector<Product> lenet_products(int batch) {
     list.push_back({.m = f, .n = k, .k = n, .w_transposed = true, .times = batch / images});
     if (l > 0) list.push_back({.m = k, .n = n, .k = f, .x_transposed = true, .times = batch / images});
   }
-  for (const Product& p : network_products(batch, {800, 500, 10})) list.push_back(p);
+  for (const Product& p : network_products(batch, {800, 500, 10}, false)) list.push_back(p);
   list.push_back(backward(batch, 800, 500));
   return list;
 }
@@ -220,7 +224,7 @@ Step lenet(World& world, int batch) {
           .n_batches = world.x().shape(0) / batch,
           .params = model.params,
           .limit_name = in_blas,
-          .limit = products(lenet_products(batch))};
+          .limit = products(world, lenet_products(batch))};
 }
 
 // What its step copies: images to patches in both layers, forwards and for the filters' gradients, and the
@@ -283,7 +287,7 @@ Step autoencoder(World& world, Variant variant, int batch) {
             .n_batches = world.x().shape(0) / batch,
             .params = params,
             .limit_name = batch == 1 ? by_hand : in_blas,
-            .limit = products(autoencoder_products(batch, n_visible, n_hidden, !untied))};
+            .limit = products(world, autoencoder_products(batch, n_visible, n_hidden, !untied))};
   if (batch == 1)
     step.limit = [=, &world](int threads) {
       return autoencoder_limit({.data = world.x(),

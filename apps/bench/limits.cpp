@@ -322,7 +322,8 @@ class NetworkLimit : public Limit {
 
 class ProductsLimit : public Limit {
  public:
-  ProductsLimit(const std::vector<Product>& products, int n) : Limit(n), products_(products) {
+  ProductsLimit(const std::vector<Product>& products, const Tensor& data, int n)
+      : Limit(n), products_(products), data_(data) {
     openblas_set_num_threads(1);
     RandomState rng(1);
     for (const Product& p : products) {
@@ -335,7 +336,7 @@ class ProductsLimit : public Limit {
 
   double cost() const override { return std::numeric_limits<double>::quiet_NaN(); }
 
-  void step(int t, std::int64_t) override {
+  void step(int t, std::int64_t index) override {
     for (std::size_t i = 0; i < products_.size(); ++i) {
       const Product& p = products_[i];
       if (p.times > 1) {
@@ -343,7 +344,7 @@ class ProductsLimit : public Limit {
         for (int k = p.times * t / threads; k < p.times * (t + 1) / threads; ++k)
           multiply(p, p.m, p.n, vector_of(x_[i]), vector_of(w_[i]), y);
       } else {
-        multiply_panel(i, t);
+        multiply_panel(i, t, index);
       }
       barrier.wait();
     }
@@ -360,13 +361,15 @@ class ProductsLimit : public Limit {
                 ldw(p), p.update ? 1.f : 0.f, y, p.n);
   }
 
-  void multiply_panel(std::size_t i, int t) {
+  void multiply_panel(std::size_t i, int t, std::int64_t index) {
     const Product& p = products_[i];
     const bool by_rows = p.update || p.m > p.n;
     const auto [begin, end] = share(by_rows ? p.m : p.n, t, threads);
     const int size = static_cast<int>(end - begin);
     if (size == 0) return;
-    const float *x = vector_of(x_[i]), *w = vector_of(w_[i]);
+    const std::int64_t elements = std::int64_t{p.m} * p.k;
+    const float* const x = p.from_data ? vector_of(data_) + index * elements : vector_of(x_[i]);
+    const float* const w = vector_of(w_[i]);
     float* const y = vector_of(params[i]);
     if (by_rows)
       multiply(p, size, p.n, x + (p.x_transposed ? begin : begin * ldx(p)), w, y + begin * p.n);
@@ -375,6 +378,7 @@ class ProductsLimit : public Limit {
   }
 
   std::vector<Product> products_;
+  Tensor data_;
   std::vector<Tensor> x_, w_, own_;
 };
 
@@ -386,8 +390,8 @@ std::unique_ptr<Limit> autoencoder_limit(const Autoencoder& model, int threads) 
 std::unique_ptr<Limit> network_limit(const Network& model, int threads) {
   return std::make_unique<NetworkLimit>(model, threads);
 }
-std::unique_ptr<Limit> products_limit(const std::vector<Product>& products, int threads) {
-  return std::make_unique<ProductsLimit>(products, threads);
+std::unique_ptr<Limit> products_limit(const std::vector<Product>& products, const Tensor& data, int threads) {
+  return std::make_unique<ProductsLimit>(products, data, threads);
 }
 
 }  // namespace damo::bench

@@ -72,10 +72,11 @@ struct Product {
   bool x_transposed = false, w_transposed = false;
   bool update = false;
   int times = 1;
+  bool from_data = false;  ///< x is a minibatch of the data, which no cache holds
 };
 
-/// Bare products in BLAS, on matrices of their own. Each makes its panels of y; all wait between two
-/// products.
-std::unique_ptr<Limit> products_limit(const std::vector<Product>& products, int threads);
+/// Bare products in BLAS, on matrices of their own but for minibatches of the data (n, n_in). Each makes its
+/// panels of y; all wait between two products.
+std::unique_ptr<Limit> products_limit(const std::vector<Product>& products, const Tensor& data, int threads);
 
 }  // namespace damo::bench
