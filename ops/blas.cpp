@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <cstring>
+#include <limits>
 #include <span>
 #include <utility>
 #include <vector>
@@ -20,30 +21,41 @@
 namespace damo {
 namespace {
 
-void gemm_(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, float alpha, const float* a, int lda,
-           const float* b, int ldb, float beta, float* c, int ldc) {
-  cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+/// BLAS's sizes are ints.
+int blas_size(std::int64_t n) {
+  check(n <= std::numeric_limits<int>::max(),
+        "a product of matrices takes sizes below 2147483648, not {}, unless one has few rows or columns", n);
+  return static_cast<int>(n);
 }
-void gemm_(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, double alpha, const double* a,
-           int lda, const double* b, int ldb, double beta, double* c, int ldc) {
-  cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+
+void gemm_(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, std::int64_t m, std::int64_t n, std::int64_t k,
+           float alpha, const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float beta,
+           float* c, std::int64_t ldc) {
+  cblas_sgemm(CblasRowMajor, ta, tb, blas_size(m), blas_size(n), blas_size(k), alpha, a, blas_size(lda), b,
+              blas_size(ldb), beta, c, blas_size(ldc));
+}
+void gemm_(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, std::int64_t m, std::int64_t n, std::int64_t k,
+           double alpha, const double* a, std::int64_t lda, const double* b, std::int64_t ldb, double beta,
+           double* c, std::int64_t ldc) {
+  cblas_dgemm(CblasRowMajor, ta, tb, blas_size(m), blas_size(n), blas_size(k), alpha, a, blas_size(lda), b,
+              blas_size(ldb), beta, c, blas_size(ldc));
 }
 /// A matrix as BLAS takes it: rows at a distance of `ld`, transposed or not; anything else is copied first.
 template <class T>
 struct Operand {
   const T* data;
-  int ld;
+  std::int64_t ld;
   CBLAS_TRANSPOSE trans;
 
   Operand(const View& v, std::vector<T>& scratch) {
-    const auto rows = static_cast<int>(v.shape[0]), cols = static_cast<int>(v.shape[1]);
+    const std::int64_t rows = v.shape[0], cols = v.shape[1];
     const std::int64_t rs = v.strides[0], cs = v.strides[1];
     data = v.ptr<T>();
     if ((cs == 1 || cols == 1) && (rs >= cols || rows == 1)) {
-      ld = rows == 1 ? cols : static_cast<int>(rs);
+      ld = rows == 1 ? cols : rs;
       trans = CblasNoTrans;
     } else if ((rs == 1 || rows == 1) && (cs >= rows || cols == 1)) {
-      ld = cols == 1 ? rows : static_cast<int>(cs);
+      ld = cols == 1 ? rows : cs;
       trans = CblasTrans;
     } else {
       scratch.resize(static_cast<std::size_t>(v.size()));
@@ -277,14 +289,15 @@ void few_product(T alpha, const View& a, const View& b, T beta, T* y) {
 
 /// BLAS on panels of the result, one per thread.
 template <class T>
-void on_panels(T alpha, const Operand<T>& a, const Operand<T>& b, int m, int n, int k, T beta, T* y) {
-  const std::int64_t work = std::int64_t{m} * n * k;
-  parallel(threads_for(work, products_per_thread), [&](Part part) {
+void on_panels(T alpha, const Operand<T>& a, const Operand<T>& b, std::int64_t m, std::int64_t n,
+               std::int64_t k, T beta, T* y) {
+  for (const std::int64_t size : {m, n, k, a.ld, b.ld}) blas_size(size);
+  parallel(threads_for(m * n * k, products_per_thread), [&](Part part) {
     const bool by_rows = m > n;
     constexpr int block = 16;
     const auto [begin, end] = part.range(by_rows ? m : n, block);
     if (begin == end) return;
-    const auto size = static_cast<int>(end - begin);
+    const std::int64_t size = end - begin;
     if (by_rows)
       gemm_(a.trans, b.trans, size, n, k, alpha, a.data + (a.trans == CblasNoTrans ? begin * a.ld : begin),
             a.ld, b.data, b.ld, beta, y + begin * n, n);
@@ -303,8 +316,7 @@ void use_one_thread() {
 template <class T>
 bool product(T alpha, const View& a, const View& b, T beta, const View& c) {
   use_one_thread();
-  const auto m = static_cast<int>(a.shape[0]), k = static_cast<int>(a.shape[1]),
-             n = static_cast<int>(b.shape[1]);
+  const std::int64_t m = a.shape[0], k = a.shape[1], n = b.shape[1];
   T* const y = c.ptr<T>();
   if (m == 0 || n == 0) return true;
   if (k == 0) {
@@ -380,9 +392,8 @@ template <class T>
 void gemm_alone(const ProductSizes& sizes, const Panel<T>& a, const Panel<T>& b, T beta, T* c,
                 std::int64_t ldc) {
   use_one_thread();
-  gemm_(a.transposed ? CblasTrans : CblasNoTrans, b.transposed ? CblasTrans : CblasNoTrans,
-        static_cast<int>(sizes.m), static_cast<int>(sizes.n), static_cast<int>(sizes.k), T(1), a.data,
-        static_cast<int>(a.ld), b.data, static_cast<int>(b.ld), beta, c, static_cast<int>(ldc));
+  gemm_(a.transposed ? CblasTrans : CblasNoTrans, b.transposed ? CblasTrans : CblasNoTrans, sizes.m, sizes.n,
+        sizes.k, T(1), a.data, a.ld, b.data, b.ld, beta, c, ldc);
 }
 template void gemm_alone<float>(const ProductSizes&, const Panel<float>&, const Panel<float>&, float, float*,
                                 std::int64_t);

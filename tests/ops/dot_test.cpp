@@ -1,6 +1,7 @@
 #include "ops/dot.h"
 
 #include <doctest/doctest.h>
+#include <sys/mman.h>
 
 #include <array>
 #include <limits>
@@ -157,4 +158,19 @@ TEST_CASE("an error in a gradient names the line of the node it belongs to") {
   CHECK(message.find("5 and 4") != std::string::npos);
   CHECK(message.find(test::at(line)) != std::string::npos);
   CHECK(message.ends_with("in function \"f\""));
+}
+
+TEST_CASE("a product of vectors with more elements than an int counts") {
+  // Pages that nobody writes to take no memory.
+  constexpr std::int64_t n = (std::int64_t{1} << 31) + 5;
+  const std::size_t bytes = static_cast<std::size_t>(n) * sizeof(float);
+  void* const memory =
+      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  REQUIRE(memory != MAP_FAILED);
+  const std::shared_ptr<void> owner(memory, [bytes](void* p) { ::munmap(p, bytes); });
+  const Tensor v = Tensor::over({DType::float32, {n}, {1}, memory}, owner);
+  v.at<float>(0) = 2;
+  v.at<float>(n - 1) = 3;
+  const Var x = vector("x", float32);
+  CHECK(function({.inputs = {x}, .outputs = dot(x, x)})(v).item() == 13);
 }
