@@ -8,17 +8,21 @@
 #include "core/body.h"
 #include "core/identity.h"
 #include "core/plan.h"
+#include "core/size_checks.h"
 #include "core/walk.h"
 
 namespace damo {
 namespace {
 
-Var converted(const Shared& variable, const Arg& value) {
+std::string place(Where at) { return at.is_set() ? "\n  " + to_string(at) : std::string{}; }
+
+/// What stands in the place of a variable.
+Var converted(const char* what, const Var& variable, const Arg& value) {
+  check(variable.is_set(), "{}: the variable is an empty Var{}", what, place(value.where));
+  check(value.is_set(), "{}: what stands for {} is an empty Var{}", what, label(variable), place(value.where));
   // A literal takes the variable's dtype.
   return value.is_literal() ? value.var(variable.dtype()) : value.var();
 }
-
-std::string place(Where at) { return at.is_set() ? "\n  " + to_string(at) : std::string{}; }
 
 class Compiler {
  public:
@@ -37,11 +41,18 @@ class Compiler {
     program_->registers_profile = args_.profile && default_profile();
     program_->overwrites = args_.mode == Mode::FAST_RUN || args_.mode == Mode::FAST_COMPILE;
     const Vars written = program_->outputs;
-    if (args_.mode != Mode::FAST_COMPILE) optimize();
+    if (args_.mode != Mode::FAST_COMPILE) {
+      const Vars merged = merge(written);
+      program_->outputs = optimized(merged, rewrites_, program_->trace);
+      program_->checked = lost_size_checks(merged, program_->outputs);
+    }
     if (args_.trace)
       std::fputs(fmt::format("function \"{}\":\n{}", program_->name, to_string(program_->trace)).c_str(),
                  stderr);
-    if (args_.mode == Mode::DebugMode) add_reference(written);
+    if (args_.mode == Mode::DebugMode) {
+      Trace trace;
+      add_reference(optimized(written, mending(), trace));
+    }
     separate_roots(program_->outputs);
     return program_;
   }
@@ -49,9 +60,12 @@ class Compiler {
  private:
   template <class... A>
   void require(bool condition, fmt::format_string<A...> format, A&&... args) const {
-    if (!condition)
-      fail("function \"{}\": {}{}", program_->name, fmt::format(format, std::forward<A>(args)...),
-           place(at_));
+    if (!condition) reject(fmt::format(format, std::forward<A>(args)...));
+  }
+
+  [[noreturn]] void reject(const std::string& fact) const {
+    const std::string here = place(at_);  // it stands there once
+    fail("function \"{}\": {}{}", program_->name, fact, fact.ends_with(here) ? "" : here);
   }
 
   void check_inputs() {
@@ -60,9 +74,12 @@ class Compiler {
     for (In in : args_.inputs) {
       require(in.variable.is_set(), "an input is an empty Var");
       const Node& node = in.variable.node();
-      require(node.kind == Node::Kind::input, "{} is {}, not a variable that can be an input",
-              label(in.variable),
-              node.kind == Node::Kind::shared ? "a shared variable" : "an expression or a constant");
+      require(node.kind != Node::Kind::shared,
+              "{} is a shared variable, which is no input: set_value changes it, and .givens puts something else "
+              "in its place",
+              label(in.variable));
+      require(node.kind == Node::Kind::input,
+              "{} is an expression or a constant, not a variable that can be an input", label(in.variable));
       if (in.name.empty()) in.name = node.name;
       require(seen.emplace(in.variable, true).second, "input {} stands twice", label(in.variable));
       require(in.name.empty() || names.insert(in.name).second, "two inputs are named {}", in.name);
@@ -79,7 +96,7 @@ class Compiler {
     program_->n_outputs = roots.size();
     for (const Update& u : args_.updates) add_update(u.variable, u.value);
     put_givens(roots);
-    roots = expand(roots);
+    roots = expand(one_draw_each(roots));
   }
 
   void put_givens(Vars& roots) {
@@ -95,46 +112,77 @@ class Compiler {
   }
 
   void add_update(const Shared& variable, const Var& value) {
-    for (const Shared& s : program_->updated)
-      require(!same(s, variable), "{} is updated twice", label(variable));
+    require(updated_.emplace(variable, true).second, "{} is updated twice", label(variable));
     const Type &old = variable.type(), &now = value.type();
     bool fits = old.dtype == now.dtype && old.ndim() == now.ndim();
     for (int i = 0; fits && i < old.ndim(); ++i)
       fits = old.shape[i] < 0 || now.shape[i] < 0 || old.shape[i] == now.shape[i];
-    require(fits, "the update of {} has another type\n  {}   {}\n  {}   its new value{}", label(variable),
-            old, label(variable), now, place(value.node().where));
+    if (!fits) reject_update(variable, value);
     program_->updated.push_back(variable);
     program_->outputs.push_back(value);
   }
 
+  /// Names what makes the new value differ: the first on the way to it whose dtype, rank or sizes do.
+  [[noreturn]] void reject_update(const Shared& variable, const Var& value) const {
+    const Type &old = variable.type(), &now = value.type();
+    const auto differs = [&](const Var& v) {
+      const Type& t = v.type();
+      if (now.dtype != old.dtype) return t.dtype == now.dtype;
+      return now.ndim() == old.ndim() ? t.shape == now.shape : t.ndim() == now.ndim();
+    };
+    Var cause = value;
+    for (bool found = true; found && cause.node().kind == Node::Kind::apply;) {
+      const Vars& x = cause.node().inputs;
+      const auto at = std::find_if(x.begin(), x.end(), differs);
+      found = at != x.end();
+      if (found) cause = *at;
+    }
+    Vars of{variable, value};
+    if (!same(cause, value)) of.push_back(cause);
+    std::size_t width = 0;
+    for (const Var& v : of) width = std::max(width, to_string(v.type()).size());
+    std::string rows;
+    for (const Var& v : of)
+      rows += fmt::format("\n  {:{}}   {}", to_string(v.type()), width,
+                          same(v, value) ? "its new value" : label(v) + (same(v, cause) ? ", which makes it so" : ""));
+    reject(fmt::format("the update of {} has another type{}{}", label(variable), rows,
+                       place(cause.node().where)));
+  }
+
   /// Random states advance by themselves; explicit updates win.
   void add_default_updates() {
-    const std::size_t explicit_updates = program_->updated.size();
-    const Vars roots = program_->outputs;
-    for (const NodePtr& node : toposort(roots)) {
+    const VarMap<bool> explicit_updates = updated_;
+    VarMap<Vars> next;
+    Vars states;
+    for (const NodePtr& node : toposort(program_->outputs)) {
       if (node->kind != Node::Kind::apply) continue;
       for (int o = 0; o < static_cast<int>(node->types.size()); ++o) {
         const int i = node->op->next_of(o);
         if (i < 0) continue;
         const Var& state = node->inputs[static_cast<std::size_t>(i)];
-        if (state.node().kind != Node::Kind::shared) continue;
-        const auto begin = program_->updated.begin();
-        const auto chosen = std::find_if(begin, begin + static_cast<std::ptrdiff_t>(explicit_updates),
-                                         [&](const Shared& s) { return same(s, state); });
-        if (chosen == begin + static_cast<std::ptrdiff_t>(explicit_updates))
-          add_update(Shared(state), Var(node, o));
+        if (state.node().kind == Node::Kind::shared && !next.contains(state)) states.push_back(state);
+        next[state].emplace_back(node, o);
       }
+    }
+    for (const Var& state : states) {
+      if (explicit_updates.contains(state)) continue;
+      // The last of several draws, each from the state that the one before has left.
+      Var v = state;
+      for (auto found = next.find(v); found != next.end(); found = next.find(v)) {
+        require(found->second.size() == 1, "{} is updated twice", label(state));
+        v = found->second[0];
+      }
+      add_update(Shared(state), v);
     }
   }
 
   void check_leaves() {
-    VarMap<bool> used;
+    VarMap<bool> used, given;
+    for (const In& in : program_->inputs) given.emplace(in.variable, true);
     for (const NodePtr& node : toposort(program_->outputs)) {
       if (node->kind != Node::Kind::input) continue;
       const Var v(node);
-      const bool given = std::any_of(program_->inputs.begin(), program_->inputs.end(),
-                                     [&](const In& in) { return same(in.variable, v); });
-      require(given,
+      require(given.contains(v),
               "{}, which the outputs or updates depend on, is not among the inputs, and has no value{}",
               label(v), node->where.is_set() ? " (made " + to_string(node->where) + ")" : "");
       used.emplace(v, true);
@@ -150,26 +198,37 @@ class Compiler {
     }
   }
 
-  void optimize() {
-    Vars& roots = program_->outputs;
+  /// The merged roots after all phases.
+  Vars optimized(Vars roots, const Rewrites& phases, Trace& trace) const {
     RewriteArgs rewriting;
     rewriting.exclude = args_.exclude;
     // A NaN is found in an array of its own, where its place can be told.
     if (args_.mode == Mode::NanGuardMode) rewriting.exclude.push_back("fuse_sum");
-    rewriting.trace = &program_->trace;
-    roots = merge(roots);
-    for (const Phase& phase : rewrites_) {
+    rewriting.trace = &trace;
+    for (const Phase& phase : phases) {
       if (!phase.rules.empty()) roots = merge(rewrite(roots, phase.rules, rewriting));
       for (const Pass& pass : phase.passes)
         if (std::find(rewriting.exclude.begin(), rewriting.exclude.end(), pass.name) ==
             rewriting.exclude.end())
-          roots = merge(pass.run(roots, program_->trace));
+          roots = merge(pass.run(roots, trace));
     }
+    return roots;
   }
 
-  /// The unrewritten graph, and both sides of each firing.
-  void add_reference(const Vars& written) {
-    program_->reference = without_updates(written);
+  /// What mends values that the graph as it was written loses: results are compared with mended ones.
+  Rewrites mending() const {
+    const auto mends = [](const auto& r) { return r.kind == Rule::Kind::finite; };
+    Rewrites phases = rewrites_;
+    for (Phase& phase : phases) {
+      std::erase_if(phase.rules, [&](const Rule& r) { return !mends(r); });
+      std::erase_if(phase.passes, [&](const Pass& p) { return !mends(p); });
+    }
+    return phases;
+  }
+
+  /// What results are compared with, and both sides of each firing.
+  void add_reference(const Vars& expected) {
+    program_->reference = without_updates(expected);
     Vars sides, different;
     for (const Firing& f : program_->trace)
       for (const Var& v : {f.before, f.after}) sides.push_back(v);
@@ -193,15 +252,19 @@ class Compiler {
     program->n_outputs = outputs.size();
     program->mode = Mode::DebugMode;
     program->overwrites = false;
+    program->is_inner = true;
     separate_roots(program->outputs);
     return program;
   }
 
   Rule::Kind kind_of(const std::string& name) const {
-    for (const Phase& phase : rewrites_)
+    for (const Phase& phase : rewrites_) {
       for (const Rule& r : phase.rules)
         if (r.name == name) return r.kind;
-    return Rule::Kind::exact;
+      for (const Pass& p : phase.passes)
+        if (p.name == name) return p.kind;
+    }
+    return Rule::Kind::close;
   }
 
   static bool is_row_major(const Var& v) {
@@ -253,13 +316,15 @@ class Compiler {
   const Rewrites& rewrites_;
   Where at_;
   std::shared_ptr<Program> program_;
+  VarMap<bool> updated_;
 };
 
 }  // namespace
 
-Update::Update(const Shared& v, const Arg& new_value) : variable(v), value(converted(v, new_value)) {}
+Update::Update(const Shared& v, const Arg& new_value)
+    : variable(v), value(converted("updates", v, new_value)) {}
 Given::Given(const Var& v, const Arg& by)
-    : variable(v), replacement(by.is_literal() ? by.var(v.dtype()) : by.var()) {}
+    : variable(v), replacement(converted("givens", v, by)) {}
 
 const Tensor& Values::operator[](std::size_t i) const {
   check(i < size_, "output {} was asked for, but the function returns {}", i, size_);
@@ -282,12 +347,14 @@ std::ostream& operator<<(std::ostream& out, const Values& values) {
 
 Values Function::call(const Tensor* values, std::size_t n) const {
   check(is_set(), "an empty Function was called");
-  return plan_->call(values, n);
+  const std::shared_ptr<Plan> running = plan_;  // also if the handle is given away meanwhile
+  return running->call(values, n);
 }
 
 Values Function::operator()(std::initializer_list<Keyword> args) const {
   check(is_set(), "an empty Function was called");
-  return plan_->call(args);
+  const std::shared_ptr<Plan> running = plan_;
+  return running->call(args);
 }
 
 namespace {
@@ -313,6 +380,7 @@ VarMap<Var> checked_swaps(const Program& program, const CopyArgs& args) {
 void swap_variables(Program& program, const VarMap<Var>& by) {
   if (by.empty()) return;
   program.outputs = substitute(program.outputs, by);
+  program.checked = substitute(program.checked, by);
   std::set<const Node*> updated;
   for (Shared& s : program.updated) {
     if (const auto to = by.find(s); to != by.end()) s = Shared(to->second);
@@ -356,10 +424,15 @@ Function Function::copy(const CopyArgs& args) const {
   return f;
 }
 
-const std::string& Function::name() const { return plan_->program().name; }
-const Vars& Function::outputs() const { return plan_->program().outputs; }
-const std::vector<Shared>& Function::updated() const { return plan_->program().updated; }
-const Trace& Function::trace() const { return plan_->program().trace; }
+Plan& Function::plan() const {
+  check(is_set(), "an empty Function was used: it was declared but never compiled");
+  return *plan_;
+}
+
+const std::string& Function::name() const { return plan().program().name; }
+const Vars& Function::outputs() const { return plan().program().outputs; }
+const std::vector<Shared>& Function::updated() const { return plan().program().updated; }
+const Trace& Function::trace() const { return plan().program().trace; }
 
 Function compile(const FunctionArgs& args, const Rewrites& rewrites, Where at) {
   Function f;

@@ -1,6 +1,7 @@
 #pragma once
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <initializer_list>
 #include <iosfwd>
 #include <memory>
@@ -29,13 +30,26 @@ struct In {
 };
 using Param = In;
 
+/// The inputs of a function.
+class Inputs : public std::vector<In> {
+ public:
+  using std::vector<In>::vector;
+  Inputs() = default;
+  Inputs(std::vector<In> list) : std::vector<In>(std::move(list)) {}
+  template <class List>
+  requires std::convertible_to<const List&, Vars> Inputs(const List& list) {
+    for (const Var& v : Vars(list)) emplace_back(v);
+  }
+};
+
 /// The outputs of a function: none, one or many. Numbers and Shareds are welcome.
 class Outputs {
  public:
   Outputs() = default;
   Outputs(const Var& v) : vars_{v} {}
-  Outputs(const Vars& vars) : vars_(vars) {}
   Outputs(std::initializer_list<Var> vars) : vars_(vars) {}
+  template <class List>
+  requires std::convertible_to<const List&, Vars> Outputs(const List& vars) : vars_(vars) {}
   const Vars& vars() const { return vars_; }
 
  private:
@@ -79,7 +93,7 @@ bool default_profile();
 void set_default_profile(bool profile);
 
 struct FunctionArgs {
-  std::vector<In> inputs = {};
+  Inputs inputs = {};
   Outputs outputs = {};
   Updates updates = {};
   Givens givens = {};
@@ -163,6 +177,7 @@ class Function {
   /// twice.
   Function copy(const CopyArgs& args = {}) const;
 
+  /// Whether the handle is not empty. All that asks an empty one for something throws Error.
   bool is_set() const { return plan_ != nullptr; }
   const std::string& name() const;
   /// The graph that runs, after all rewriting: outputs, then new values of updated variables.
@@ -172,7 +187,7 @@ class Function {
   /// The memory it runs in, for people: the arena, each buffer with what it holds at which steps, and what is
   /// a view or written over something else. Sizes are those of the last call.
   std::string memory() const;
-  Plan& plan() const { return *plan_; }
+  Plan& plan() const;
 
  private:
   friend Function compile(const FunctionArgs& args, const Rewrites& rewrites, Where at);

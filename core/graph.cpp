@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/op.h"
+#include "core/size.h"
 
 namespace damo {
 namespace {
@@ -70,22 +71,24 @@ Var of_rank(int ndim, std::string name, DType dtype, const Here& at, std::uint32
 }  // namespace
 
 Node::~Node() {
-  // Nodes whose last handle dies with this one are destroyed in a loop, not by recursion.
-  thread_local std::vector<Vars>* pending = nullptr;
-  if (inputs.empty()) return;
-  if (pending != nullptr) {
-    pending->push_back(std::move(inputs));
-    return;
+  // Nodes whose last handle dies with this one wait in a list of their own.
+  NodePtr dying;
+  const auto let_go = [&dying](const Vars& vars) {
+    for (const Var& v : vars) {
+      NodePtr node = v.node_ptr();
+      const_cast<Var&>(v) = Var();
+      if (node.use_count() != 1 || node->inputs.empty()) continue;
+      const NodePtr seen = node;  // after what other threads did with it: the count alone is read without order
+      node->next_dying_ = std::move(dying);
+      dying = std::move(node);
+    }
+  };
+  let_go(inputs);
+  while (dying != nullptr) {
+    const NodePtr node = std::move(dying);
+    dying = std::move(node->next_dying_);
+    let_go(node->inputs);
   }
-  std::vector<Vars> list;
-  pending = &list;
-  list.push_back(std::move(inputs));
-  while (!list.empty()) {
-    Vars dying = std::move(list.back());
-    list.pop_back();
-    dying.clear();
-  }
-  pending = nullptr;
 }
 
 const Node& Var::node() const {
@@ -126,13 +129,17 @@ Var Arg::var() const {
 Var Arg::var(DType dtype) const {
   if (literal_ == Literal::none) return var();
   Tensor value;
-  if (literal_ == Literal::floating) {
-    check(damo::is_float(dtype) || number_ == std::floor(number_),
-          "{} cannot stand where {} is expected\n  {}", number_, dtype, to_string(where));
+  if (literal_ == Literal::floating && damo::is_float(dtype)) {
     value = Tensor::full({}, dtype, number_);
   } else {
-    value = Tensor(whole_).astype(dtype);
-    check(damo::is_float(dtype) || value.item<std::int64_t>() == whole_, "{} does not fit {}\n  {}", whole_,
+    constexpr double end = 0x1p63;
+    const bool is_whole = literal_ != Literal::floating ||
+                          (number_ == std::floor(number_) && number_ >= -end && number_ < end);
+    check(is_whole, "{} cannot stand where {} is expected\n  {}", number_, dtype, to_string(where));
+    const std::int64_t whole =
+        literal_ == Literal::floating ? static_cast<std::int64_t>(number_) : whole_;
+    value = Tensor(whole).astype(dtype);
+    check(damo::is_float(dtype) || value.item<std::int64_t>() == whole, "{} does not fit {}\n  {}", whole,
           dtype, to_string(where));
   }
   return make_constant(value, where, true);
@@ -167,6 +174,7 @@ Vars apply_all(OpPtr op, const Args& args) {
 }
 
 Vars apply_all(OpPtr op, Vars inputs) {
+  check(op != nullptr, "an empty OpPtr was applied");
   Types types;
   types.reserve(inputs.size());
   for (const Var& v : inputs) {
@@ -177,6 +185,7 @@ Vars apply_all(OpPtr op, Vars inputs) {
   const auto node = new_node(Node::Kind::apply, {});
   try {
     node->types = op->infer(types);
+    for (const Type& t : node->types) check_size(t);
   } catch (const Error& e) {
     throw Error(explain(op->name(), inputs, types, node->where, e.what(), {}));
   }
@@ -194,6 +203,11 @@ Var apply(OpPtr op, const Args& args) { return apply_all(std::move(op), args)[0]
 Var apply(OpPtr op, Vars inputs) { return apply_all(std::move(op), std::move(inputs))[0]; }
 
 Var variable(const Type& type, std::string name, Here at) {
+  try {
+    check_size(type);
+  } catch (const Error& e) {
+    throw Error(explain(name.empty() ? "variable" : name, {}, {}, at, e.what(), {}));
+  }
   const auto node = new_node(Node::Kind::input, at);
   node->types = {type};
   node->name = std::move(name);
@@ -246,6 +260,11 @@ std::string label(const Var& v) {
 
 std::string to_string(const Where& where) {
   return where.is_set() ? fmt::format("at {}:{}", where.file, where.line) : std::string{};
+}
+
+Vars::Vars(const std::vector<Arg>& list) {
+  reserve(list.size());
+  for (const Arg& a : list) push_back(a.var());
 }
 
 }  // namespace damo

@@ -1,5 +1,7 @@
 #pragma once
+#include <concepts>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,7 +21,8 @@ class Op;
 class Node;
 class Index;
 class Arg;
-struct Cell;
+class Cell;
+class Shape;
 using OpPtr = std::shared_ptr<const Op>;
 using NodePtr = std::shared_ptr<const Node>;
 
@@ -65,26 +68,43 @@ class Var {
   /// The axes in a new order; 'x' adds an axis of size 1 that elementwise operations may stretch. An axis
   /// that is left out must be declared to have size 1.
   Var dimshuffle(const std::vector<int>& pattern, Here at = {}) const;
-  Var reshape(const std::vector<Arg>& shape, Here at = {}) const;  ///< one size may be -1
+  Var reshape(const Shape& shape, Here at = {}) const;  ///< one size may be -1
   Var flatten(int ndim = 1, Here at = {}) const;
   Var shape(Here at = {}) const;  ///< int64 vector of the sizes
   Var shape(int axis,
             Here at = {}) const;  ///< int64 scalar: the size of one axis, counted from the end if negative
   Var astype(DType dtype, Here at = {}) const;
-  /// Basic indexing by integers, `slice(a, b, step)` and symbolic scalars gives a view; arrays of integers and
-  /// masks pick elements: `p[{arange(n), y}]`, `x[x > 0]`. See ops/index.h.
+  /// Basic indexing by integers, `slice(a, b, step)` and symbolic scalars gives a view; arrays of integers
+  /// and masks pick elements: `p[{arange(n), y}]`, `x[x > 0]`. See ops/index.h.
   Var operator[](const Index& index) const;
   Var operator[](std::initializer_list<Index> index) const;
   /// The value, computed now, by a function made for it, where these Vars have these values. Random variables
   /// are drawn. Throws Error as `function` and its call do.
   Tensor eval(const std::vector<std::pair<Var, Tensor>>& values = {}, Here at = {}) const;
 
+  // h += x is h = h + x: the handle then stands for the sum, and the graph it stood for is as it was.
+
+  Var& operator+=(const Arg& x);
+  Var& operator-=(const Arg& x);
+  Var& operator*=(const Arg& x);
+  Var& operator/=(const Arg& x);
+
  private:
   NodePtr node_;
   int output_ = 0;
 };
 
-using Vars = std::vector<Var>;
+/// A list of variables: a vector that other lists of variables (of Shareds, of Args) convert to.
+class Vars : public std::vector<Var> {
+ public:
+  using std::vector<Var>::vector;
+  Vars() = default;
+  template <class T>
+  requires std::convertible_to<const T&, Var> Vars(const std::vector<T>& list)
+      : std::vector<Var>(list.begin(), list.end()) {}
+  Vars(std::vector<Var> list) : std::vector<Var>(std::move(list)) {}
+  Vars(const std::vector<Arg>& list);  ///< numbers become constants
+};
 
 /// Whether both are the same output of the same node.
 inline bool same(const Var& a, const Var& b) {
@@ -122,7 +142,10 @@ class Node {
   Node() = default;
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
-  ~Node();  ///< iterative: a chain may be 100 000 nodes long
+  ~Node();  ///< a loop, for a chain may be 100 000 nodes long; allocates nothing
+
+ private:
+  mutable NodePtr next_dying_;  ///< of those that a dying node takes with it
 };
 
 /// What public functions take: a Var, a Shared, a Tensor (a constant) or a number, with the user's line.
@@ -167,7 +190,33 @@ class Arg {
   std::int64_t whole_ = 0;
 };
 
-using Args = std::vector<Arg>;
+/// A list of what public functions take; lists of variables and of numbers convert to it.
+class Args : public std::vector<Arg> {
+ public:
+  using std::vector<Arg>::vector;
+  Args() = default;
+  template <class T>
+  requires std::convertible_to<const T&, Arg> Args(const std::vector<T>& list, Here at = {}) {
+    reserve(list.size());
+    for (const T& x : list) emplace_back(x, at);
+  }
+  Args(std::vector<Arg> list) : std::vector<Arg>(std::move(list)) {}
+};
+
+/// A list of sizes, integers and integer scalars: {n, 3}. A vector of integers of known length stands for its
+/// elements: zeros(x.shape()).
+class Shape : public Args {
+ public:
+  Shape() = default;
+  Shape(std::initializer_list<Arg> sizes) : Shape(Args(sizes)) {}
+  Shape(const Args& sizes);  ///< throws Error if a vector's length is not known
+  template <class T>
+  requires std::convertible_to<const T&, Arg> Shape(const T& sizes, Here at = {}) : Shape({Arg(sizes, at)}) {}
+  template <class T>
+  requires std::convertible_to<const T&, Arg> Shape(const std::vector<T>& sizes, Here at = {})
+      : Shape(Args(sizes, at)) {}
+  Shape(const Sizes& sizes, Here at = {}) : Args(std::vector<std::int64_t>(sizes.begin(), sizes.end()), at) {}
+};
 
 /// While the outermost public function runs, new nodes belong to the line that called it.
 class Scope {

@@ -4,6 +4,8 @@
 #include <set>
 #include <utility>
 
+#include "core/size.h"
+
 namespace damo {
 
 /// Offsets for buffers that come and go: best fit among the gaps, else at the end.
@@ -13,7 +15,7 @@ class Layout {
     const auto gap = gaps_by_size_.lower_bound({bytes, 0});
     if (gap == gaps_by_size_.end()) {
       const std::int64_t at = end_;
-      end_ += bytes;
+      end_ = plus(end_, bytes);
       return at;
     }
     const auto [size, at] = *gap;

@@ -12,6 +12,7 @@ double Op::flops(const Views&, const Views&) const { return 0; }
 bool Op::overwrites(int, int) const { return false; }
 bool Op::needs_value(int) const { return false; }
 bool Op::reads(int) const { return true; }
+OpPtr Op::checks() const { return nullptr; }
 std::optional<bool> Op::needed_if(int) const { return {}; }
 int Op::next_of(int) const { return -1; }
 std::int64_t Op::integer(std::span<const std::int64_t>) const { throw Bug(name() + " has no integer form"); }

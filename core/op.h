@@ -69,8 +69,13 @@ class Op {
   virtual bool needs_value(int input) const;
   /// Whether `perform` reads the elements of this input (else only its sizes).
   virtual bool reads(int input) const;
-  /// Whether `perform` may throw on bad values; it must do so before it writes anything.
+  /// Whether `perform` may throw on bad values, or for want of memory that it does not keep from call to call;
+  /// it must do so before it writes anything.
   virtual bool can_fail() const { return false; }
+  /// An op without outputs that throws what this one may throw, given the same inputs, but reads only those
+  /// that decide it; null if there is none. With it several variables are updated in place: first all is
+  /// checked, then all is written.
+  virtual OpPtr checks() const;
   /// A node with an effect is never merged, dropped or doubled.
   virtual bool has_effect() const { return false; }
   /// This input is needed only if input 0, an integer scalar, is not 0 (true), or is 0 (false); nothing: it

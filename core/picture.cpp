@@ -8,6 +8,7 @@
 
 #include "core/check.h"
 #include "core/file.h"
+#include "core/size.h"
 
 namespace damo {
 namespace {
@@ -30,10 +31,10 @@ std::uint8_t pixel(double v) {
 
 template <class T>
 Tensor tile(const Tensor& X, const TileArgs& a) {
-  const std::int64_t step_rows = a.img_shape.rows + a.tile_spacing.rows,
-                     step_cols = a.img_shape.cols + a.tile_spacing.cols;
-  const Sizes shape{step_rows * a.tile_shape.rows - a.tile_spacing.rows,
-                    step_cols * a.tile_shape.cols - a.tile_spacing.cols};
+  const std::int64_t step_rows = plus(a.img_shape.rows, a.tile_spacing.rows),
+                     step_cols = plus(a.img_shape.cols, a.tile_spacing.cols);
+  const Sizes shape{times(step_rows, a.tile_shape.rows) - a.tile_spacing.rows,
+                    times(step_cols, a.tile_shape.cols) - a.tile_spacing.cols};
   const Tensor out = Tensor::zeros(shape, a.output_pixel_vals ? uint8 : X.dtype());
   const std::int64_t n = std::min(X.shape(0), a.tile_shape.rows * a.tile_shape.cols);
   for (std::int64_t i = 0; i < n; ++i) {
@@ -61,8 +62,8 @@ Tensor tile_raster_images(const Tensor& X, const TileArgs& args) {
         "there must be a place for an image, not {} x {}", args.tile_shape.rows, args.tile_shape.cols);
   check(args.tile_spacing.rows >= 0 && args.tile_spacing.cols >= 0,
         "the spacing must not be negative, but is {} x {}", args.tile_spacing.rows, args.tile_spacing.cols);
-  check(X.ndim() == 2 && X.shape(1) == rows * cols,
-        "images of {} x {} need a matrix of {} columns, not the shape {}", rows, cols, rows * cols,
+  check(X.ndim() == 2 && X.shape(1) == times(rows, cols),
+        "images of {} x {} need a matrix of {} columns, not the shape {}", rows, cols, times(rows, cols),
         X.shape());
   const Tensor x = is_float(X.dtype()) ? X : X.astype(floatX());
   return x.dtype() == float32 ? tile<float>(x, args) : tile<double>(x, args);

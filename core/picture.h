@@ -1,16 +1,10 @@
 #pragma once
-#include <cstdint>
 #include <string>
 
+#include "core/rows_cols.h"
 #include "core/tensor.h"
 
 namespace damo {
-
-/// Numbers of rows and columns.
-struct RowsCols {
-  std::int64_t rows = 0;
-  std::int64_t cols = 0;
-};
 
 struct TileArgs {
   RowsCols img_shape = {};

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/branches.h"
@@ -21,13 +22,17 @@ struct Program {
   Vars outputs;                 ///< the function's outputs, then the new value of each variable
   std::size_t n_outputs = 0;    ///< how many of them are returned
   std::vector<Shared> updated;  ///< one per further output
+  Vars checked;                 ///< not computed, but their sizes are inferred, for what their ops check
   Trace trace;
   Mode mode = Mode::FAST_RUN;
   bool profile = false;
   bool registers_profile = false;  ///< for profiles()
   /// Whether a step may write over what dies with it, and the variables are updated in place.
   bool overwrites = true;
-  /// In DebugMode: the graph as it was written, whose outputs are those of this one.
+  /// Run within a call of another function of the same variables, which holds them.
+  bool is_inner = false;
+  /// In DebugMode: the graph as it was written, but for what only rules make finite or exact; its outputs are
+  /// those of this one.
   std::shared_ptr<const Program> reference = {};
   /// In DebugMode: the two sides of each rule that fired.
   std::shared_ptr<const Program> sides = {};
@@ -65,16 +70,21 @@ struct Slot {
   std::int64_t offset = -1;  ///< in its segment's arena
 };
 
+/// The only element of an array of integers.
+std::int64_t read_integer(const View& v);
+
 /// One kernel call.
 struct Step {
   NodePtr node;
   const Op* op = nullptr;
+  OpPtr checks;                ///< that op, if the step only checks what another step of the node may throw
   std::vector<int> x, y;       ///< slots
   std::vector<View*> xv, yv;   ///< their views
   std::vector<int> allocates;  ///< arena slots that begin to live here
   std::vector<int> releases;   ///< arena slots that nobody reads after this step
   int branch = 0;              ///< where it runs
   int overwritten = -1;        ///< which output lies in a variable's memory
+  bool is_idle = false;        ///< there is nothing to compute: its results have no elements
 };
 
 /// What is done before the kernels run: integers computed, shapes inferred, views placed.
@@ -145,9 +155,39 @@ class Plan {
     std::size_t updated;  ///< which variable
     int slot;             ///< its new value
     bool in_place;        ///< the kernel has written it already
+    Tensor memory = {};   ///< in this call, if its sizes are new
+  };
+  /// A variable that a call reads, or writes.
+  struct Use {
+    Shared variable;
+    bool writes;
+  };
+  /// Where a call has got through: there its kernels have the memory that they need.
+  struct Known {
+    std::uint64_t thread = 0, epoch = 0;
+    std::vector<std::uint64_t> arrays;  ///< hashes of what is used once a variable may be written
+  };
+  /// The variables that are written in place, as they are now: they become so again unless all goes well.
+  class Undo {
+   public:
+    explicit Undo(const Plan& plan);
+    ~Undo();
+    Undo(const Undo&) = delete;
+    Undo& operator=(const Undo&) = delete;
+
+    bool done = false;
+
+   private:
+    std::vector<std::pair<Cell*, Tensor>> saved_;
   };
 
   Values run();
+  void find_uses();
+  void hold_variables();
+  void let_go(std::size_t n_uses) const;
+  void abandon();
+  bool has_memory();
+  void remember();
   void watch();
   bool takes(int branch) const;
   void perform(const Step& step) const;
@@ -158,8 +198,9 @@ class Plan {
   void place_view(const SizeItem& item);
   void lay_out(Segment& segment);
   void take_output_buffers(const Segment& segment);
-  void check_updates() const;
+  void prepare_updates();
   void write_back();
+  Tensor memory_for(int slot, const Sizes& shape, DType dtype) const;
   [[noreturn]] void blame(const Node& node, const std::vector<int>& x, const std::string& reason) const;
 
   std::shared_ptr<const Program> program_;
@@ -171,7 +212,11 @@ class Plan {
   std::vector<int> output_slots_;
   std::vector<std::vector<Tensor>> output_pools_;
   std::vector<Commit> commits_;
-  Branches branches_;  ///< the conditions are slots
+  std::vector<Use> uses_;
+  std::size_t first_write_ = 0;  ///< the first step of the last segment that may write a variable
+  Known known_;
+  std::uint64_t arrays_ = 0;  ///< in this call
+  Branches branches_;         ///< the conditions are slots
   enum class Taken : std::uint8_t { unknown, no, yes };
   mutable std::vector<Taken> taken_;  ///< by branch, in this call
   mutable std::vector<int> path_;

@@ -1,4 +1,7 @@
 #include <algorithm>
+#include <iterator>
+#include <unordered_set>
+#include <utility>
 
 #include "core/plan_slots.h"
 #include "core/profile.h"
@@ -35,6 +38,7 @@ class PlanBuilder : PlanSlots {
     Step step;
     int segment = 0;
     std::vector<int> after;  ///< drafts that run before this one
+    std::vector<int> then;   ///< the same from the other end
   };
 
   Draft& draft(int i) { return drafts_[static_cast<std::size_t>(i)]; }
@@ -128,19 +132,108 @@ class PlanBuilder : PlanSlots {
     });
   }
 
-  /// Whether draft `from` runs after draft `target` in every order.
-  bool depends_on(int from, int target) {
-    std::vector<int> stack{from};
-    std::vector<bool> seen(drafts_.size(), false);
-    while (!stack.empty()) {
-      const int d = stack.back();
-      stack.pop_back();
-      if (d == target) return true;
-      if (seen[static_cast<std::size_t>(d)]) continue;
-      seen[static_cast<std::size_t>(d)] = true;
-      for (const int before : draft(d).after) stack.push_back(before);
+  void add_edge(int before, int after) {
+    draft(after).after.push_back(before);
+    draft(before).then.push_back(after);
+  }
+
+  /// Whether one of the `targets` runs after draft `from` in every order. It looks from both ends in turn, for
+  /// mostly one of them has few drafts beyond it.
+  bool leads_to(int from, const std::vector<int>& targets) {
+    std::vector<int> down{from}, up = targets;
+    std::unordered_set<int> below{from}, above(targets.begin(), targets.end());
+    if (above.contains(from)) return true;
+    while (!down.empty() && !up.empty()) {
+      const int low = down.back(), high = up.back();
+      down.pop_back();
+      up.pop_back();
+      for (const int d : draft(low).then) {
+        if (above.contains(d)) return true;
+        if (below.insert(d).second) down.push_back(d);
+      }
+      for (const int d : draft(high).after) {
+        if (below.contains(d)) return true;
+        if (above.insert(d).second) up.push_back(d);
+      }
     }
     return false;
+  }
+
+  /// Marks what these drafts run after.
+  void mark_before(std::vector<int> drafts) {
+    while (!drafts.empty()) {
+      const int d = drafts.back();
+      drafts.pop_back();
+      for (const int before : draft(d).after) {
+        if (leads_to_failure_[static_cast<std::size_t>(before)]) continue;
+        leads_to_failure_[static_cast<std::size_t>(before)] = true;
+        drafts.push_back(before);
+      }
+    }
+  }
+
+  /// What can fail, and a draft without a step that runs after all of it.
+  void gather_failures() {
+    const int n = static_cast<int>(drafts_.size());
+    for (int d = 0; d < n; ++d) {
+      for (const int before : draft(d).after) draft(before).then.push_back(d);
+      if (draft(d).step.op != nullptr && draft(d).step.op->can_fail()) can_fail_.push_back(d);
+    }
+    after_failures_ = n;
+    drafts_.emplace_back();
+    leads_to_failure_.assign(drafts_.size(), false);
+    mark_before(can_fail_);
+    for (const int d : can_fail_) add_edge(d, n);
+  }
+
+  /// Lets draft `first`, which begins to write a variable, run after these and all others that can fail; false
+  /// if they wait for it.
+  bool runs_last(int first, std::vector<int> before) {
+    if (leads_to_failure_[static_cast<std::size_t>(first)] && !fails_earlier(first)) return false;
+    const bool fails = draft(first).step.op->can_fail();
+    if (fails)
+      std::copy_if(can_fail_.begin(), can_fail_.end(), std::back_inserter(before),
+                   [&](int d) { return d != first; });
+    if (leads_to(first, before)) return false;
+    for (const int d : before) add_edge(d, first);
+    if (fails)
+      mark_before({first});
+    else
+      add_edge(after_failures_, first);
+    return true;
+  }
+
+  /// Lets what runs after draft `first` fail before it, by checks that are drafts of their own; false if that
+  /// cannot be.
+  bool fails_earlier(int first) {
+    std::vector<std::pair<int, Draft>> checks;
+    std::unordered_set<int> below{first};
+    for (std::vector<int> down{first}; !down.empty();) {
+      const int d = down.back();
+      down.pop_back();
+      for (const int next : draft(d).then)
+        if (below.insert(next).second) down.push_back(next);
+      if (d == first || std::count(can_fail_.begin(), can_fail_.end(), d) == 0) continue;
+      checks.emplace_back(d, check_of(d));
+      if (checks.back().second.step.op == nullptr) return false;
+    }
+    for (const auto& [d, check] : checks)
+      for (const int before : check.after)
+        if (below.contains(before)) return false;
+    for (auto& [d, check] : checks) {
+      const int me = static_cast<int>(drafts_.size());
+      const std::vector<int> after = std::exchange(check.after, {});
+      drafts_.push_back(std::move(check));
+      for (const int before : after) add_edge(before, me);
+      std::erase(draft(after_failures_).after, d);
+      std::erase(draft(d).then, after_failures_);
+      add_edge(me, d);
+      add_edge(me, after_failures_);
+      std::replace(can_fail_.begin(), can_fail_.end(), d, me);
+    }
+    leads_to_failure_.assign(drafts_.size(), false);
+    mark_before(can_fail_);
+    return true;
   }
 
   /// Whether the step may write its output over input k as far as types tell.
@@ -176,8 +269,11 @@ class PlanBuilder : PlanSlots {
         if (x == variable || (intermediate && reaches(x, variable))) next = x;
       }
       if (next < 0) return {};
-      chain.insert(chain.begin(), d);
-      if (next == variable) return chain;
+      chain.push_back(d);
+      if (next == variable) {
+        std::reverse(chain.begin(), chain.end());
+        return chain;
+      }
       wanted = next;
     }
   }
@@ -216,6 +312,7 @@ class PlanBuilder : PlanSlots {
       plan_.segments_[static_cast<std::size_t>(data_segment_[static_cast<std::size_t>(y)])].outputs.push_back(
           i);
     }
+    if (!program_.updated.empty()) gather_failures();
     for (std::size_t i = 0; i < program_.updated.size(); ++i) {
       const int value = slot_of(program_.outputs[program_.n_outputs + i]);
       plan_.commits_.push_back({i, value, claim(program_.updated[i], value)});
@@ -230,7 +327,7 @@ class PlanBuilder : PlanSlots {
   }
 
   /// Lets the steps that compute `value` write into the variable's memory, after everything that reads its
-  /// old value and everything that can fail; false if no such order exists.
+  /// old value, and after everything that can fail, or a check of it; false if no such order exists.
   bool claim(const Shared& variable, int value) {
     if (!program_.overwrites || variable.node().cell->resizable) return false;
     const auto leaf = slot_of_.find(variable);
@@ -251,31 +348,46 @@ class PlanBuilder : PlanSlots {
       if (draft(reader).step.op == nullptr) return false;
       if (reader != first) before.push_back(reader);
     }
-    for (int d = 0; d < static_cast<int>(drafts_.size()); ++d) {
-      if (draft(d).step.op == nullptr || !draft(d).step.op->can_fail() || d == first) continue;
-      before.push_back(d);
-    }
-    for (const int d : before)
-      if (depends_on(d, first)) return false;
-    for (const int d : before) draft(first).after.push_back(d);
+    if (!runs_last(first, std::move(before))) return false;
     int base = s;
-    for (const int d : chain) {
-      const Step& step = draft(d).step;
+    for (std::size_t k = 0; k < chain.size(); ++k) {
+      Step& step = draft(chain[k]).step;
       // Of an op with several outputs, the one that leads on.
       int y = value;
-      if (d != chain.back()) {
-        const Step& next = draft(*(std::find(chain.begin(), chain.end(), d) + 1)).step;
+      if (k + 1 < chain.size()) {
+        const Step& next = draft(chain[k + 1]).step;
         for (const int x : next.x)
           if (std::find(step.y.begin(), step.y.end(), x) != step.y.end()) y = x;
       }
       slot(y).kind = Slot::Kind::overwrite;
       slot(y).base = base;
       slot(y).root = s;
-      draft(d).step.overwritten =
-          static_cast<int>(std::find(step.y.begin(), step.y.end(), y) - step.y.begin());
+      step.overwritten = static_cast<int>(std::find(step.y.begin(), step.y.end(), y) - step.y.begin());
       base = y;
     }
     return true;
+  }
+
+  /// What the draft may throw, as a draft of its own, which can run earlier; one without a step if that
+  /// cannot be.
+  Draft check_of(int d) {
+    Draft check;
+    const Step& step = draft(d).step;
+    check.step.checks = step.op->checks();
+    if (check.step.checks == nullptr) return check;
+    check.step.op = check.step.checks.get();
+    check.step.node = step.node;
+    check.step.x = step.x;
+    check.step.branch = step.branch;
+    check.segment = draft(d).segment;
+    if (step.branch > 0) check.after.push_back(conditions_of(step.branch));
+    for (std::size_t k = 0; k < check.step.x.size(); ++k) {
+      if (!check.step.op->reads(static_cast<int>(k))) continue;
+      int i = check.step.x[k];
+      while (slot(i).kind == Slot::Kind::view) i = slot(i).base;
+      if (const int by = producer_[static_cast<std::size_t>(i)]; by >= 0) check.after.push_back(by);
+    }
+    return check;
   }
 
   /// A variable that is written, but not read.
@@ -430,10 +542,14 @@ class PlanBuilder : PlanSlots {
   std::vector<int> producer_;
   std::unordered_map<int, std::vector<int>> readers_;
   std::vector<bool> is_root_;
+  std::vector<int> can_fail_;            ///< drafts
+  int after_failures_ = -1;              ///< a draft that runs after these
+  std::vector<bool> leads_to_failure_;   ///< by draft: whether one of them runs after it
 };
 
 Plan::Plan(std::shared_ptr<const Program> program) : program_(std::move(program)) {
   PlanBuilder(*this).build();
+  find_uses();
   if (program_->mode == Mode::NanGuardMode) watches_.push_back(nan_guard());
   if (program_->mode == Mode::DebugMode) watches_.push_back(debug_checks(*program_));
   // Last, so that it measures nothing of the others.

@@ -106,6 +106,7 @@ void PlanSlots::classify(const Node& node, int i) {
 
 void PlanSlots::mark_needs() {
   for (const Var& v : program_.outputs) want(need(slot_of(v)).data, 0);
+  for (const Var& v : program_.checked) want(need(slot_of(v)).size, 0);
   for (auto at = order_.rbegin(); at != order_.rend(); ++at) {
     const Node& node = **at;
     if (node.kind != Node::Kind::apply) continue;

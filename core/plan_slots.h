@@ -20,7 +20,13 @@ class PlanSlots {
   };
 
   explicit PlanSlots(Plan& plan)
-      : plan_(plan), program_(*plan.program_), order_(toposort(program_.outputs)) {}
+      : plan_(plan), program_(*plan.program_), order_(toposort(roots_of(program_))) {}
+
+  static Vars roots_of(const Program& program) {
+    Vars roots = program.checked;
+    roots.insert(roots.end(), program.outputs.begin(), program.outputs.end());
+    return roots;
+  }
 
   void make_slots();
   void mark_needs();

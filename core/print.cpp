@@ -155,6 +155,7 @@ std::vector<std::string> titles_of(const Function& f) {
 }
 
 std::string graphviz(const Vars& outputs, const std::vector<std::string>& titles) {
+  for (const Var& v : outputs) v.node();  // none may be empty
   std::string out = "digraph damo {\n  node [fontname=\"Helvetica\", fontsize=11];\n";
   std::unordered_map<const Node*, std::size_t> ids;
   Bodies bodies;

@@ -1,13 +1,12 @@
 #include "core/rewrite.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <map>
+#include <limits>
 
-#include "core/evaluate.h"
-#include "core/identity.h"
+#include "core/fixed.h"
+#include "core/op.h"
 #include "core/print.h"
+#include "core/twins.h"
 #include "core/walk.h"
 
 namespace damo {
@@ -78,14 +77,17 @@ bool same_kind(const Var& a, const Var& b) {
   return a.dtype() == b.dtype() && a.ndim() == b.ndim() && a.type().stretch == b.type().stretch;
 }
 
+/// What the rule makes of v; an empty Var if it does not fire. A side that does not exist for these types is
+/// no replacement.
 Var fire(const Rule& r, const Var& v, const Matcher& matcher) {
+  Bindings bound;
+  if (!r.replace && !matcher.match(r.before, v, bound)) return {};
   const Scope here(v.node(), {Origin::Kind::rule, r.name});
   Var result;
-  if (r.replace) {
-    result = r.replace(v);
-  } else {
-    Bindings bound;
-    if (matcher.match(r.before, v, bound)) result = instantiate(r.after, bound, v.dtype());
+  try {
+    result = r.replace ? r.replace(v) : instantiate(r.after, bound, v.dtype());
+  } catch (const Error&) {
+    return {};
   }
   if (!result.is_set() || same(result, v)) return {};
   return same_kind(result, v) ? result : Var();
@@ -120,11 +122,201 @@ class RuleIndex {
   std::vector<const Rule*> functions_;
 };
 
-std::size_t hash_of(const Node& node) {
-  std::size_t h = std::hash<std::string>()(node.op->name());
-  for (const Var& v : node.inputs) h = h * 1000003U + VarHash()(v);
-  return h;
-}
+/// Brings expressions into the form in which no rule fires, inputs before readers, each replacement at once.
+/// Equal expressions that rules make are one, so each is brought into that form once; an expression that comes
+/// up again while that is being done shows that the rules do not come to an end.
+class Rewriter {
+ public:
+  Rewriter(const std::vector<Rule>& rules, const RewriteArgs& args)
+      : rules_(rules), args_(args), fixed_(nodes_of(args.fixed)), matcher_(fixed_), index_(rules, args.exclude) {}
+
+  Vars run(const Vars& outputs) {
+    const Fixed left_alone(fixed_);
+    const std::vector<NodePtr> order = toposort(outputs, fixed_);
+    for (const NodePtr& node : order) newest_given_ = std::max(newest_given_, node->id);
+    // What was given is done in its order, so that only what rules make is nested.
+    for (const NodePtr& node : order)
+      for (int i = 0; i < static_cast<int>(node->types.size()); ++i) settle(Var(node, i));
+    Vars results;
+    for (const Var& v : outputs) results.push_back(settled(v));
+    return results;
+  }
+
+  /// The rules that lead from an expression to one that has its form, so that they fire on it again: their
+  /// names, in turn. None if `v` comes to an end, or goes on for long without such a repetition.
+  std::vector<std::string> loop_from(const Var& v) {
+    looks_for_loops_ = true;
+    settle(v);
+    return std::move(loop_);
+  }
+
+ private:
+  /// An expression on its way.
+  struct Frame {
+    Var v;                 ///< as it was met
+    std::size_t next = 0;  ///< the input that is looked at
+    Var now;               ///< over inputs that are done
+    Var by;                ///< what a rule has made of it
+    const Rule* rule = nullptr;
+  };
+
+  static std::unordered_set<const Node*> nodes_of(const Vars& vars) {
+    std::unordered_set<const Node*> nodes;
+    for (const Var& v : vars) nodes.insert(v.node_ptr().get());
+    return nodes;
+  }
+
+  /// Whether v stays what it is.
+  bool is_leaf(const Var& v) const {
+    return v.node().kind != Node::Kind::apply || fixed_.contains(v.node_ptr().get());
+  }
+
+  /// What has become of v, which is done.
+  Var settled(const Var& v) const {
+    const auto found = done_.find(v);
+    return found == done_.end() ? v : found->second;
+  }
+
+  /// True if v is done; else it is put on the stack.
+  bool is_done(const Var& v) {
+    if (is_leaf(v)) return true;
+    const auto [at, fresh] = done_.emplace(v, Var());
+    if (!fresh && at->second.is_set()) return true;
+    if (!fresh) found_loop(v);
+    stack_.push_back({v, 0, {}, {}, nullptr});
+    return false;
+  }
+
+  void settle(const Var& v) {
+    if (is_done(v)) return;
+    while (!stack_.empty() && loop_.empty()) {
+      if (stack_.size() > deepest_ && !goes_deeper()) return;
+      advance();
+    }
+  }
+
+  /// One step with the topmost frame. The stack moves when something is put on it.
+  void advance() {
+    const std::size_t top = stack_.size() - 1;
+    if (!stack_[top].now.is_set()) {
+      const NodePtr node = stack_[top].v.node_ptr();
+      NodePtr& made = made_of_[node.get()];
+      while (made == nullptr && stack_[top].next < node->inputs.size())
+        if (!is_done(node->inputs[stack_[top].next++])) return;
+      if (made == nullptr) made = over_inputs(node);
+      const Var now(made, stack_[top].v.output());
+      stack_[top].now = now;
+      if (!same(now, stack_[top].v)) {
+        const auto [at, fresh] = done_.emplace(now, Var());
+        if (!fresh && at->second.is_set()) return finish(at->second);
+        if (!fresh) return found_loop(now);
+      }
+      if (looks_for_loops_ && repeats(now)) return;
+    }
+    Frame& frame = stack_[top];
+    if (frame.rule == nullptr) {
+      frame.by = replaced(frame.now, frame.rule);
+      if (frame.rule == nullptr) return finish(frame.now);
+      if (!is_done(frame.by)) return;
+    }
+    finish(settled(stack_[top].by));
+  }
+
+  void finish(const Var& result) {
+    const Frame& frame = stack_.back();
+    done_[frame.v] = result;
+    done_[frame.now] = result;
+    stack_.pop_back();
+  }
+
+  /// The node over what its inputs have become. Among equal ones that rules have made, the first.
+  NodePtr over_inputs(const NodePtr& node) {
+    Vars inputs;
+    bool changed = false;
+    for (const Var& x : node->inputs) {
+      inputs.push_back(settled(x));
+      changed |= !same(inputs.back(), x);
+    }
+    const NodePtr made = changed ? rebuild(*node, std::move(inputs))[0].node_ptr() : node;
+    const NodePtr twin = twins_.of(made);
+    return made->id > newest_given_ ? twin : made;
+  }
+
+  /// What the first rule that fires makes of v.
+  Var replaced(const Var& v, const Rule*& rule) const {
+    Var result;
+    index_.try_each(v.node(), [&](const Rule& r) {
+      result = fire(r, v, matcher_);
+      const bool is_v = result.is_set() && result.output() == v.output() && are_twins(result.node(), v.node());
+      if (!result.is_set() || is_v) return false;
+      rule = &r;
+      if (args_.trace != nullptr) args_.trace->push_back({r.name, v, result, v.node().where});
+      // A node that was there before belongs to somebody else.
+      const Node& node = result.node();
+      if (node.id > v.node().id && node.kind == Node::Kind::apply && node.name.empty()) result.named(v.name());
+      return true;
+    });
+    return result;
+  }
+
+  // Rules that do not come to an end.
+
+  /// The names of the rules that fired between the frame of v and the top, v being met there again.
+  void found_loop(const Var& v) {
+    const auto from = std::find_if(stack_.begin(), stack_.end(), [&](const Frame& f) {
+      return same(f.v, v) || (f.now.is_set() && same(f.now, v));
+    });
+    found_loop(static_cast<std::size_t>(from - stack_.begin()));
+  }
+
+  void found_loop(std::size_t from) {
+    for (std::size_t i = from; i < stack_.size(); ++i)
+      if (stack_[i].rule != nullptr) loop_.push_back(stack_[i].rule->name);
+    if (!looks_for_loops_) complain(loop_);
+  }
+
+  /// Whether the new form of the topmost frame is an instance of one that it was made of.
+  bool repeats(const Var& v) {
+    for (std::size_t i = 0; i + 1 < stack_.size(); ++i) {
+      Bindings bound;
+      if (stack_[i].rule == nullptr || !matcher_.match(stack_[i].now, v, bound)) continue;
+      found_loop(i);
+      return true;
+    }
+    return false;
+  }
+
+  [[noreturn]] static void complain(const std::vector<std::string>& loop) {
+    std::vector<std::string> names;
+    for (const std::string& name : loop)
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    throw Bug(fmt::format("the rules do not come to an end: {} {} again and again", fmt::join(names, ", "),
+                          names.size() == 1 ? "fires" : "fire"));
+  }
+
+  /// Replacements are nested deep: the graph is, or an expression grows for ever, always another one. The rules
+  /// alone tell which.
+  bool goes_deeper() {
+    if (looks_for_loops_) return false;
+    deepest_ = std::numeric_limits<std::size_t>::max();
+    if (const std::vector<std::string> loop = loop_in(rules_, args_.exclude); !loop.empty()) complain(loop);
+    return true;
+  }
+
+  const std::vector<Rule>& rules_;
+  const RewriteArgs& args_;
+  std::unordered_set<const Node*> fixed_;
+  Matcher matcher_;
+  RuleIndex index_;
+  std::uint64_t newest_given_ = 0;
+  VarMap<Var> done_;  ///< an empty Var: on its way
+  std::unordered_map<const Node*, NodePtr> made_of_;
+  Twins twins_;
+  std::vector<Frame> stack_;
+  std::size_t deepest_ = 100;
+  bool looks_for_loops_ = false;
+  std::vector<std::string> loop_;
+};
 
 }  // namespace
 
@@ -148,123 +340,18 @@ std::string to_string(const Trace& trace) {
   return s;
 }
 
+std::vector<std::string> loop_in(const std::vector<Rule>& rules, const std::vector<std::string>& exclude) {
+  const RewriteArgs args = {.exclude = exclude};
+  for (const Rule& r : rules) {
+    if (!r.before.is_set()) continue;
+    std::vector<std::string> loop = Rewriter(rules, args).loop_from(r.before);
+    if (!loop.empty()) return loop;
+  }
+  return {};
+}
+
 Vars rewrite(const Vars& outputs, const std::vector<Rule>& rules, const RewriteArgs& args) {
-  std::unordered_set<const Node*> fixed;
-  for (const Var& v : args.fixed) fixed.insert(v.node_ptr().get());
-  const Matcher matcher(fixed);
-  const RuleIndex index(rules, args.exclude);
-
-  Vars roots = outputs;
-  std::string last;
-  constexpr int enough = 200;
-  for (int pass = 0; pass < enough; ++pass) {
-    bool fired = false;
-    Current now;
-    for (const NodePtr& node : toposort(roots, fixed)) {
-      if (node->kind != Node::Kind::apply) continue;
-      Vars outs = now.rebuilt(*node);
-      if (outs.empty())
-        for (int i = 0; i < static_cast<int>(node->types.size()); ++i) outs.emplace_back(node, i);
-      for (int i = 0; i < static_cast<int>(outs.size()); ++i) {
-        Var& v = outs[static_cast<std::size_t>(i)];
-        index.try_each(v.node(), [&](const Rule& r) {
-          const Var result = fire(r, v, matcher);
-          if (!result.is_set()) return false;
-          if (args.trace != nullptr) args.trace->push_back({r.name, v, result, v.node().where});
-          // A node that was there before belongs to somebody else.
-          const bool is_new = result.node().origin.kind == Origin::Kind::rule;
-          if (is_new && result.node().kind == Node::Kind::apply && result.name().empty())
-            result.named(v.name());
-          v = result;
-          fired = true;
-          last = r.name;
-          return true;
-        });
-        if (!same(v, Var(node, i))) now.put(Var(node, i), v);
-      }
-    }
-    roots = now(roots);
-    if (!fired) return roots;
-  }
-  throw Bug("the rules do not come to an end: " + last + " fires again and again");
-}
-
-Vars merge(const Vars& outputs) {
-  Current now;
-  std::unordered_multimap<std::size_t, NodePtr> seen;
-  for (const NodePtr& original : toposort(outputs)) {
-    NodePtr node = original;
-    std::size_t h = 0;
-    const auto replace_by = [&](const NodePtr& by) {
-      for (int i = 0; i < static_cast<int>(original->types.size()); ++i)
-        if (by != original) now.put(Var(original, i), Var(by, i));
-    };
-    if (node->kind == Node::Kind::constant) {
-      constexpr std::int64_t small = 64;
-      if (node->value.size() > small) continue;
-      h = std::hash<std::string>()(to_string(node->value));
-    } else if (node->kind == Node::Kind::apply) {
-      if (const Vars outs = now.rebuilt(*node); !outs.empty()) node = outs[0].node_ptr();
-      if (node->op->has_effect()) {
-        replace_by(node);
-        continue;
-      }
-      h = hash_of(*node);
-    } else {
-      continue;
-    }
-    const auto [begin, end] = seen.equal_range(h);
-    const auto twin = std::find_if(begin, end, [&](const auto& entry) {
-      const Node& other = *entry.second;
-      if (other.kind != node->kind) return false;
-      if (node->kind == Node::Kind::constant) return identical(other.value, node->value);
-      if (!other.op->same_as(*node->op) || other.inputs.size() != node->inputs.size()) return false;
-      for (std::size_t i = 0; i < node->inputs.size(); ++i)
-        if (!same(other.inputs[i], node->inputs[i])) return false;
-      return true;
-    });
-    if (twin == end) seen.emplace(h, node);
-    replace_by(twin == end ? node : twin->second);
-  }
-  return now(outputs);
-}
-
-namespace {
-
-/// Whether all elements, one at least, are the same.
-bool is_uniform(const Tensor& t) {
-  const auto bytes = static_cast<std::size_t>(size_of(t.dtype()));
-  const auto* p = static_cast<const char*>(t.data());
-  return std::memcmp(p, p + bytes, static_cast<std::size_t>(t.size() - 1) * bytes) == 0;
-}
-
-}  // namespace
-
-Var fold_constant(const Var& v) {
-  const Node& node = v.node();
-  const bool is_cheap_view = dynamic_cast<const Restretch*>(node.op.get()) != nullptr;
-  if (node.op->has_effect() || node.types.size() != 1 || is_cheap_view) return {};
-  const Type& type = v.type();
-  if (type.has_value) return constant(Tensor(type.value).astype(type.dtype));
-  constexpr std::int64_t small = 1024;  // a large constant is cheaper to compute than to keep
-  std::int64_t size = 1;
-  for (const std::int64_t n : type.shape) {
-    if (n < 0) return {};
-    size *= n;
-  }
-  if (size > small || node.op->can_fail()) return {};
-  std::vector<Tensor> x;
-  Types types;
-  for (const Var& input : node.inputs) {
-    if (input.node().kind != Node::Kind::constant) return {};
-    x.push_back(input.node().value);
-    types.push_back(input.type());
-  }
-  const Tensor value = evaluate(*node.op, x, types)[0];
-  // One number stretched is more to other rules than an array of it.
-  const bool from_numbers = std::all_of(x.begin(), x.end(), [](const Tensor& t) { return t.size() <= 1; });
-  if (size > 1 && from_numbers && is_uniform(value)) return {};
-  return with_stretch(constant(value), type);
+  return Rewriter(rules, args).run(outputs);
 }
 
 }  // namespace damo

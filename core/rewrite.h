@@ -12,10 +12,12 @@ namespace damo {
 /// A wildcard of a rule's pattern: it stands for any expression.
 Var wild(std::string name);
 
-/// before -> after. Both sides are ordinary expressions over wildcards; `exact` sides agree wherever both are
-/// finite; a `finite` rule may also turn NaN or Inf into the right number, never the reverse.
+/// before -> after. Both sides are ordinary expressions over wildcards. The sides of an `exact` rule have the
+/// same bits, whatever the operands; those of a `close` one differ by rounding, or in the sign of a zero; a
+/// `finite` rule may also turn NaN or Inf into the right number, never the reverse, and has digits that the
+/// first side has lost.
 struct Rule {
-  enum class Kind { exact, finite };
+  enum class Kind { exact, close, finite };
   std::string name;
   Var before;
   Var after;
@@ -43,6 +45,7 @@ std::string to_string(const Trace& trace);
 struct Pass {
   std::string name;
   std::function<Vars(const Vars&, Trace&)> run;
+  Rule::Kind kind = Rule::Kind::close;
 };
 
 /// Phases run in order; the rules of one phase until nothing changes, then its passes.
@@ -63,9 +66,15 @@ struct RewriteArgs {
   Trace* trace = nullptr;
 };
 
-/// Applies rules bottom-up until nothing changes. A rule fires only if dtype, rank and stretched axes stay
-/// the same.
+/// Applies rules bottom-up, to what they make at once, until none fires. A rule fires only if its other side
+/// exists for these types, and dtype, rank and stretched axes stay the same. Throws Bug if an expression comes
+/// up again while it is being rewritten.
 Vars rewrite(const Vars& outputs, const std::vector<Rule>& rules, const RewriteArgs& args = {});
+
+/// The names of rules that feed each other for ever, in turn: fired on the left side of one of them, they come
+/// back to an expression of the form from which they set out. None if there are no such rules. (Functions that
+/// stand for patterns must see to it themselves that they make something smaller.)
+std::vector<std::string> loop_in(const std::vector<Rule>& rules, const std::vector<std::string>& exclude = {});
 
 /// The value of an expression whose inputs are all constants, if it is small; else an empty Var.
 Var fold_constant(const Var& v);

@@ -1,24 +1,59 @@
 #include "core/shared.h"
 
 #include "core/check.h"
+#include "core/warn_float64.h"
 
 namespace damo {
+namespace {
+
+struct Use {
+  Cell& cell;
+  void (Cell::*end)();
+  ~Use() { (cell.*end)(); }
+};
+
+void require_set(const Shared& v, const char* what, const Where& at) {
+  check(v.is_set(), "{}: the variable is an empty Shared: it was declared but never made\n  {}", what,
+        to_string(at));
+}
+
+}  // namespace
+
+bool Cell::try_read() {
+  int n = users_.load(std::memory_order_relaxed);
+  while (n != writing)
+    if (users_.compare_exchange_weak(n, n + 1, std::memory_order_acquire, std::memory_order_relaxed))
+      return true;
+  return false;
+}
+
+bool Cell::try_write() {
+  int nobody = 0;
+  return users_.compare_exchange_strong(nobody, writing, std::memory_order_acquire,
+                                        std::memory_order_relaxed);
+}
 
 Shared::Shared(const Var& v) : Var(v) {
   check(!v.is_set() || v.node().kind == Node::Kind::shared, "{} is not a shared variable", label(v));
 }
 
-Tensor Shared::get_value(GetValueArgs args) const {
+Tensor Shared::get_value(GetValueArgs args, Here at) const {
+  require_set(*this, "get_value", at);
   Cell& cell = *node().cell;
+  check(cell.try_read(), "get_value of {}: a function that updates it is running", label(*this));
+  const Use use{cell, &Cell::end_read};
   if (!args.borrow) return cell.value.copy();
-  cell.finite = Finite::unknown;  // who holds the memory might write to it
+  std::atomic_ref(cell.finite).store(Finite::unknown);  // who holds the memory might write to it
   return cell.value;
 }
 
-void Shared::set_value(const Tensor& value) const {
-  Cell& cell = *node().cell;
-  const Tensor& now = cell.value;
+void Shared::set_value(const Tensor& value, Here at) const {
+  require_set(*this, "set_value", at);
   check(value.is_set(), "set_value of {}: the tensor is empty", label(*this));
+  Cell& cell = *node().cell;
+  check(cell.try_write(), "set_value of {}: a function that uses it is running", label(*this));
+  const Use use{cell, &Cell::end_write};
+  const Tensor& now = cell.value;
   const DType dtype = value.is_weak() ? now.dtype() : value.dtype();
   check(
       dtype == now.dtype() && value.ndim() == now.ndim() && (cell.resizable || value.shape() == now.shape()),
@@ -32,6 +67,8 @@ void Shared::set_value(const Tensor& value) const {
         now.dtype());
   // A copy first: the value may be a view of this very variable.
   const Tensor fresh = value.astype(dtype).copy();
+  check(is_float(dtype) || identical(fresh.astype(value.dtype()), value),
+        "set_value of {}: it holds {}, and the new value does not fit", label(*this), now.dtype());
   cell.finite = Finite::unknown;
   if (value.shape() == now.shape())
     copy_into(now.view(), fresh.view());
@@ -59,9 +96,11 @@ Shared shared(const Tensor& value, std::string name, SharedArgs args, Here at) {
   node->name = leaf.name();
   node->where = leaf.node().where;
   node->id = leaf.node().id;
-  node->cell = std::make_shared<Cell>(
-      Cell{args.borrow && value.is_contiguous() ? value : value.copy(), args.resizable});
-  return Shared(Var(node));
+  node->cell =
+      std::make_shared<Cell>(args.borrow && value.is_contiguous() ? value : value.copy(), args.resizable);
+  const Shared made{Var(node)};
+  note_float64(made);
+  return made;
 }
 
 }  // namespace damo

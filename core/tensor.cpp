@@ -8,6 +8,7 @@
 #include <ostream>
 
 #include "core/check.h"
+#include "core/size.h"
 #include "core/visit.h"
 
 namespace damo {
@@ -18,18 +19,6 @@ std::shared_ptr<void> allocate(std::int64_t bytes) {
   // One extra cache line: vector kernels may read up to a packet past the end of a small buffer.
   void* p = ::operator new(static_cast<std::size_t>(bytes) + 64, alignment);
   return {p, [](void* q) { ::operator delete (q, std::align_val_t{64}); }};
-}
-
-/// A size mistyped by some digits is the user's error, not a lack of memory; nor may a product overflow.
-void check_memory(const Sizes& shape, DType dtype) {
-  constexpr std::int64_t limit = std::int64_t{1} << 40;
-  std::int64_t bytes = size_of(dtype);
-  bool fits = true, empty = false;
-  for (const std::int64_t n : shape) {
-    empty |= n == 0;
-    fits = fits && (n == 0 || (!__builtin_mul_overflow(bytes, n, &bytes) && bytes <= limit));
-  }
-  check(fits || empty, "{} {} is too large: a tensor has at most 1 TiB", dtype, shape);
 }
 
 template <class To, class From>
@@ -70,6 +59,7 @@ void copy_strided(To* y, const Sizes& shape, const Sizes& ys, const From* x, con
 class Printer {
  public:
   explicit Printer(const Tensor& t) : abbreviates_(t.size() > 1000) {
+    if (t.size() == 0) return;
     visit_shown(t, [&](const Tensor& element) { gather(element); });
     exponent_ = largest_ >= 1e8 || (smallest_ > 0 && (smallest_ < 1e-4 || largest_ / smallest_ > 1000));
     visit_shown(t, [&](const Tensor& element) {
@@ -86,6 +76,7 @@ class Printer {
   }
 
   std::string write(const Tensor& t) {
+    if (t.size() == 0) return "[]";
     put(t, 0);
     return std::move(out_);
   }
@@ -199,7 +190,8 @@ void copy_into(const View& y, const View& x) {
 Tensor::Tensor(std::initializer_list<Nested> list) {
   Sizes shape;
   bool any_float = false;
-  std::vector<double> values;
+  std::vector<double> numbers;
+  std::vector<std::int64_t> whole;  // a double may not hold all digits
   const auto walk = [&](const auto& self, const std::vector<Nested>& items, int depth) -> void {
     if (shape.size() == depth) shape.push_back(static_cast<std::int64_t>(items.size()));
     check(shape[depth] == static_cast<std::int64_t>(items.size()),
@@ -211,24 +203,21 @@ Tensor::Tensor(std::initializer_list<Nested> list) {
       } else {
         check(shape.size() == depth + 1, "the nested lists are ragged: a number where a list was expected");
         any_float |= item.is_float_;
-        values.push_back(item.number_);
+        numbers.push_back(item.number_);
+        whole.push_back(item.whole_);
       }
     }
   };
   walk(walk, std::vector<Nested>(list), 0);
-  *this = empty(shape, any_float ? floatX() : DType::int64);
-  const Tensor doubles =
-      copy_of(DType::float64, values.data(), static_cast<std::int64_t>(values.size()), shape);
-  copy_into(view_, doubles.view_);
+  *this = any_float ? Tensor(numbers, shape).astype(floatX()) : Tensor(whole, shape);
   weak_ = true;
 }
 
 Tensor Tensor::empty(const Sizes& shape, DType dtype) {
-  for (const std::int64_t n : shape) check(n >= 0, "a tensor cannot have the shape {}", shape);
-  check_memory(shape, dtype);
+  const std::int64_t bytes = checked_bytes(shape, dtype);
   Tensor t;
   t.view_ = {dtype, shape, row_major(shape), nullptr};
-  t.owner_ = allocate(shape.product() * size_of(dtype));
+  t.owner_ = allocate(bytes);
   t.view_.data = t.owner_.get();
   return t;
 }
@@ -246,6 +235,14 @@ Tensor Tensor::full(const Sizes& shape, DType dtype, double value) {
   return t;
 }
 
+void Tensor::fail_empty() { fail("an empty Tensor was used: it has no elements, and no shape"); }
+
+bool Tensor::is_alone() const {
+  if (owner_.use_count() != 1) return false;
+  const std::shared_ptr<void> seen = owner_;  // in order with what others did, which the count alone is not
+  return true;
+}
+
 Tensor Tensor::over(const View& view, std::shared_ptr<void> owner) {
   Tensor t;
   t.view_ = view;
@@ -261,7 +258,7 @@ Tensor Tensor::copy_of(DType dtype, const void* values, std::int64_t n, const Si
 }
 
 void* Tensor::element(DType dtype, std::initializer_list<std::int64_t> index) const {
-  check(dtype == view_.dtype, "the tensor holds {}, not {}", view_.dtype, dtype);
+  check(dtype == this->dtype(), "the tensor holds {}, not {}", view_.dtype, dtype);
   check(static_cast<int>(index.size()) == ndim(), "{} indices for a tensor of shape {}", index.size(),
         shape());
   std::int64_t at = 0;
@@ -274,26 +271,23 @@ void* Tensor::element(DType dtype, std::initializer_list<std::int64_t> index) co
 }
 
 void* Tensor::all(DType dtype) const {
-  check(dtype == view_.dtype, "the tensor holds {}, not {}", view_.dtype, dtype);
+  check(dtype == this->dtype(), "the tensor holds {}, not {}", view_.dtype, dtype);
   check(is_contiguous(), "a tensor of shape {} and strides {} is not contiguous: take contiguous() first",
         shape(), strides());
   return view_.data;
 }
 
 double Tensor::item_as_double() const {
-  check(is_set(), "item() of an empty tensor handle");
   check(size() == 1, "item() needs exactly one element, not a tensor of shape {}", shape());
   return visit(dtype(), [&](auto v) { return static_cast<double>(*view_.ptr<decltype(v)>()); });
 }
 
 std::int64_t Tensor::item_as_int() const {
-  check(is_set(), "item() of an empty tensor handle");
   check(size() == 1, "item() needs exactly one element, not a tensor of shape {}", shape());
   return visit(dtype(), [&](auto v) { return convert<std::int64_t>(*view_.ptr<decltype(v)>()); });
 }
 
 Tensor Tensor::copy() const {
-  if (!is_set()) return {};
   const Tensor t = empty(shape(), dtype());
   copy_into(t.view_, view_);
   return t;
@@ -324,8 +318,8 @@ Tensor Tensor::slice(int axis, std::int64_t start, std::int64_t stop, std::int64
         "slice {}:{}:{} does not fit axis {} of shape {}", start, stop, step, axis, shape());
   Tensor t = *this;
   t.view_.data = advance(view_.data, dtype(), start * view_.strides[axis]);
-  t.view_.shape[axis] = (stop - start + step - 1) / step;
-  t.view_.strides[axis] *= step;
+  t.view_.shape[axis] = steps_between(start, stop, step);
+  if (t.shape(axis) > 1) t.view_.strides[axis] *= step;
   return t;
 }
 

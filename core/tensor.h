@@ -45,7 +45,9 @@ class Nested {
  public:
   template <class T>
   requires std::is_arithmetic_v<T> Nested(T value)
-      : is_float_(std::is_floating_point_v<T>), number_(static_cast<double>(value)) {}
+      : is_float_(std::is_floating_point_v<T>), number_(static_cast<double>(value)) {
+    if constexpr (!std::is_floating_point_v<T>) whole_ = static_cast<std::int64_t>(value);
+  }
   Nested(std::initializer_list<Nested> list) : is_list_(true), list_(list) {}
 
  private:
@@ -53,6 +55,7 @@ class Nested {
   bool is_list_ = false;
   bool is_float_ = false;
   double number_ = 0;
+  std::int64_t whole_ = 0;
   std::vector<Nested> list_;
 };
 
@@ -93,19 +96,26 @@ class Tensor {
   /// A tensor over memory that `owner` keeps alive.
   static Tensor over(const View& view, std::shared_ptr<void> owner);
 
+  /// Whether the handle is not empty. All that asks an empty one for something throws Error.
   bool is_set() const { return owner_ != nullptr; }
   bool is_weak() const { return weak_; }
-  DType dtype() const { return view_.dtype; }
-  const Sizes& shape() const { return view_.shape; }
-  std::int64_t shape(int axis) const { return view_.shape[axis]; }
-  const Sizes& strides() const { return view_.strides; }
-  int ndim() const { return view_.ndim(); }
-  std::int64_t size() const { return view_.size(); }
-  bool is_contiguous() const { return view_.is_contiguous(); }
-  const View& view() const { return view_; }
-  void* data() const { return view_.data; }
+  DType dtype() const { return view().dtype; }
+  const Sizes& shape() const { return view().shape; }
+  std::int64_t shape(int axis) const { return view().shape[axis]; }
+  const Sizes& strides() const { return view().strides; }
+  int ndim() const { return view().ndim(); }
+  std::int64_t size() const { return view().size(); }
+  bool is_contiguous() const { return view().is_contiguous(); }
+  const View& view() const {
+    if (!is_set()) fail_empty();
+    return view_;
+  }
+  void* data() const { return view().data; }
   /// How many handles share the memory.
   long use_count() const { return owner_.use_count(); }
+  /// Whether no other handle shares the memory any more, in whatever thread it was: who had one has read and
+  /// written what it wanted.
+  bool is_alone() const;
 
   /// The element at (i, j, ...). Throws Error on another dtype or an index out of range.
   template <class T, std::integral... I>
@@ -149,6 +159,7 @@ class Tensor {
   Tensor reshaped(const Sizes& shape) const;  ///< throws Error unless contiguous and of equal size
 
  private:
+  [[noreturn]] static void fail_empty();
   static Tensor copy_of(DType dtype, const void* values, std::int64_t n, const Sizes& shape);
   static Tensor scalar(bool v) { return copy_of(DType::bool_, &v, 1, {}); }
   static Tensor scalar(std::int64_t v) { return copy_of(DType::int64, &v, 1, {}); }

@@ -1,17 +1,21 @@
 #include "core/threads.h"
 
+#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <cstdio>
+#include <exception>
 #include <fstream>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/check.h"
@@ -44,7 +48,7 @@ int default_threads() {
   const int cores = ::sched_getaffinity(0, sizeof allowed, &allowed) == 0
                         ? CPU_COUNT(&allowed)
                         : static_cast<int>(std::thread::hardware_concurrency());
-  return std::clamp(std::min(cores, quota()), 1, 64);
+  return std::clamp(std::min(cores, quota()), 1, most_threads);
 }
 
 void relax() {
@@ -55,15 +59,25 @@ void relax() {
 
 using Time = std::chrono::steady_clock;
 
-/// Spins for a while, then lets others run, then sleeps: work that follows soon is taken up at once, and an
-/// idle thread costs no core.
+/// Spins for a while, then sleeps: work that follows soon is taken up at once, and an idle thread costs no
+/// core.
 constexpr auto spinning = std::chrono::microseconds(50);
 
-/// n - 1 threads that wait for work.
+thread_local bool is_inside = false;  // whether this thread runs parts
+
+/// n - 1 threads that wait for work; fewer if the system does not give so many. Part t is thread t's, unless
+/// that thread has not begun it when the caller has ended its own: then the caller runs it as well. So nobody
+/// waits for a thread that sleeps, or whose core others use. Where threads stop in the middle of a part,
+/// because others use their cores, the caller runs all parts for a while.
 class Pool {
  public:
   explicit Pool(int n) : n_(n) {
-    for (int t = 1; t < n; ++t) workers_.emplace_back([this, t] { serve(t); });
+    try {
+      workers_.reserve(static_cast<std::size_t>(n - 1));
+      for (int t = 1; t < n; ++t) workers_.emplace_back([this, t] { serve(t); });
+    } catch (const std::exception&) {
+      // What has no thread of its own runs on the caller's.
+    }
   }
   ~Pool() {
     stopping_ = true;
@@ -73,24 +87,93 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
+  /// The threads that were asked for.
   int size() const { return n_; }
 
-  void run(int n, void (*f)(void*, int), void* work) {
+  /// Whether the caller has run parts of other threads.
+  bool run(int n, void (*f)(void*, int), void* work) {
     f_ = f;
     work_ = work;
-    n_parts_ = n;
-    left_.store(n_ - 1, std::memory_order_relaxed);
-    publish();
-    f(work, 0);
-    // The others are about to end: their parts are as large as this one.
-    const auto begin = Time::now();
-    while (left_.load(std::memory_order_acquire) > 0) {
-      for (int i = 0; i < 64 && left_.load(std::memory_order_acquire) > 0; ++i) relax();
-      if (Time::now() - begin > spinning) std::this_thread::yield();
+    bool took = false;
+    if (rests_ && Time::now() < rest_until_) {
+      for (int t = 0; t < n; ++t) attempt(t);
+      took = true;
+    } else {
+      rests_ = false;
+      const int n_workers = static_cast<int>(workers_.size());
+      const std::uint64_t round = round_.load(std::memory_order_relaxed) + 1;
+      for (int t = n; t <= n_workers; ++t) part(t).begun.store(round, std::memory_order_relaxed);
+      const auto begin = Time::now();
+      publish();
+      attempt(0);
+      for (int t = n_workers + 1; t < n; ++t) attempt(t);
+      const auto end = Time::now();
+      const int last = std::min(n - 1, n_workers);
+      for (int t = 1; t <= last; ++t)
+        if (part(t).is_mine(round)) {
+          attempt(t);
+          part(t).ended.store(round, std::memory_order_relaxed);
+          took = true;
+        }
+      // They use what the caller holds, so it waits for them also if its own part has failed.
+      for (int t = 1; t <= last; ++t) wait_for(part(t), round);
+      if (!took) look_at(Time::now(), end - begin, Time::now() - end);
     }
+    if (!failed_.exchange(false, std::memory_order_relaxed)) return took;
+    std::exception_ptr first;
+    for (std::exception_ptr& failure : failures_) {
+      if (failure && !first) first = failure;
+      failure = nullptr;
+    }
+    std::rethrow_exception(first);
   }
 
  private:
+  /// The rounds in which part t was begun and ended last.
+  struct alignas(64) PartState {
+    std::atomic<std::uint64_t> begun{0}, ended{0};
+
+    /// Whether the asking thread is the one that runs this part in this round.
+    bool is_mine(std::uint64_t round) {
+      std::uint64_t before = begun.load(std::memory_order_relaxed);
+      return before < round && begun.compare_exchange_strong(before, round, std::memory_order_acq_rel);
+    }
+  };
+  PartState& part(int t) { return parts_[static_cast<std::size_t>(t)]; }
+
+  void attempt(int t) noexcept {
+    try {
+      f_(work_, t);
+    } catch (...) {
+      failures_[static_cast<std::size_t>(t)] = std::current_exception();
+      failed_.store(true, std::memory_order_relaxed);
+    }
+  }
+
+  static void wait_for(PartState& part, std::uint64_t round) {
+    const auto begin = Time::now();
+    do {
+      for (int i = 0; i < 64; ++i) {
+        if (part.ended.load(std::memory_order_acquire) == round) return;
+        relax();
+      }
+    } while (Time::now() - begin < spinning);
+    for (std::uint64_t now; (now = part.ended.load(std::memory_order_acquire)) != round;)
+      part.ended.wait(now);
+  }
+
+  /// Parts are of one size: who waits much longer than its own part took waits for a thread that has lost its
+  /// core. Once may be chance; if it happens again soon, twenty times what was lost is a small price.
+  void look_at(Time::time_point now, Time::duration own, Time::duration waited) {
+    constexpr Time::duration chance = std::chrono::microseconds(300), soon = std::chrono::milliseconds(200);
+    if (waited < chance + own) return;
+    if (now - last_loss_ < soon) {
+      rests_ = true;
+      rest_until_ = now + 20 * waited;
+    }
+    last_loss_ = std::max(now, rest_until_);
+  }
+
   void publish() {
     round_.fetch_add(1);
     if (asleep_.load() == 0) return;
@@ -99,12 +182,15 @@ class Pool {
   }
 
   void serve(int t) {
-    std::uint64_t last = 0;
+    is_inside = true;
+    std::uint64_t round = 0;
     while (true) {
-      last = wait_for_round(last);
+      round = wait_for_round(round);
       if (stopping_) return;
-      if (t < n_parts_) f_(work_, t);
-      left_.fetch_sub(1, std::memory_order_release);
+      if (!part(t).is_mine(round)) continue;
+      attempt(t);
+      part(t).ended.store(round, std::memory_order_release);
+      part(t).ended.notify_one();
     }
   }
 
@@ -125,11 +211,14 @@ class Pool {
 
   const int n_;
   std::atomic<std::uint64_t> round_{0};
-  std::atomic<int> left_{0}, asleep_{0};
-  std::atomic<bool> stopping_{false};
+  std::atomic<int> asleep_{0};
+  std::atomic<bool> stopping_{false}, failed_{false};
   void (*f_)(void*, int) = nullptr;
   void* work_ = nullptr;
-  int n_parts_ = 0;
+  std::array<PartState, most_threads> parts_;
+  std::array<std::exception_ptr, most_threads> failures_;
+  bool rests_ = false;  ///< whether rest_until_ may lie ahead
+  Time::time_point rest_until_{}, last_loss_{};
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<std::thread> workers_;
@@ -137,19 +226,46 @@ class Pool {
 
 std::atomic<int> wanted{0};  // 0: the default
 std::mutex using_pool;       // held while parts run, and while the pool is replaced
+std::atomic<std::uint64_t> epoch{0};
+thread_local bool ran_alone = false;
 
 std::unique_ptr<Pool>& pool() {
   static std::unique_ptr<Pool> p;
   return p;
 }
 
+/// The threads stay in the parent: their child has the one that forked.
+void begin_child() {
+  [[maybe_unused]] static Pool* without_threads = nullptr;  // it can be neither used nor destroyed
+  without_threads = pool().release();
+  new (&using_pool) std::mutex;
+  wanted = 1;
+  ++epoch;
+}
+
+/// The pool with as many threads as are wanted; null if there is no memory for it.
+Pool* current_pool() {
+  if (pool() != nullptr && pool()->size() == threads()) return pool().get();
+  static const bool is_registered = ::pthread_atfork(nullptr, nullptr, begin_child) == 0;
+  static_cast<void>(is_registered);
+  pool().reset();
+  try {
+    pool() = std::make_unique<Pool>(threads());
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+  return pool().get();
+}
+
 }  // namespace
 
 void set_threads(int n) {
-  check(n >= 0 && n <= 64,
+  check(n >= 0 && n <= most_threads,
         "the number of threads is {}, and must lie between 1 and 64, or be 0 for the default", n);
+  check(!is_inside, "set_threads was called by a part of a parallel step, which needs the threads that are");
   const std::lock_guard lock(using_pool);
   wanted = n;
+  ++epoch;
   pool().reset();
 }
 
@@ -172,21 +288,23 @@ std::pair<std::int64_t, std::int64_t> Part::range(std::int64_t size, std::int64_
 }
 
 void detail::run_parts(int n, void (*run)(void*, int), void* work) {
-  thread_local bool is_inside = false;  // a part that itself asks for parts
   std::unique_lock<std::mutex> lock;
   if (!is_inside) lock = std::unique_lock(using_pool, std::try_to_lock);
-  if (!lock.owns_lock()) {
+  Pool* const free = lock.owns_lock() ? current_pool() : nullptr;
+  if (free == nullptr || n > free->size()) {
+    ran_alone = ran_alone || !is_inside;
     for (int t = 0; t < n; ++t) run(work, t);
     return;
   }
-  if (pool() == nullptr || pool()->size() != threads()) pool() = std::make_unique<Pool>(threads());
-  if (n > pool()->size()) {
-    for (int t = 0; t < n; ++t) run(work, t);
-    return;
-  }
-  is_inside = true;
-  pool()->run(n, run, work);
-  is_inside = false;
+  struct Inside {
+    Inside() { is_inside = true; }
+    ~Inside() { is_inside = false; }
+  } const inside;
+  if (free->run(n, run, work)) ran_alone = true;
 }
+
+std::uint64_t detail::thread_epoch() { return epoch.load(std::memory_order_relaxed); }
+
+bool detail::ran_alone_since_asked() { return std::exchange(ran_alone, false); }
 
 }  // namespace damo

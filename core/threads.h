@@ -7,8 +7,12 @@
 /// a matrix in its own cache.
 namespace damo {
 
+inline constexpr int most_threads = 64;
+
 /// At most so many threads compute, this one included; 0 for the default: the processors that this process
-/// may use, within the quota of its control group. With 1 no thread is started. Not while a function runs.
+/// may use, within the quota of its control group. With 1 no thread is started, and if the system gives fewer
+/// than are asked for, the caller does their work, to the same result. A forked child computes with one,
+/// until it asks for more. Waits for steps that are running; throws Error within one.
 void set_threads(int n);
 int threads();
 
@@ -21,11 +25,15 @@ struct Part {
 
 namespace detail {
 void run_parts(int n, void (*run)(void* work, int t), void* work);
-}
+/// Changes with the threads that run parts.
+std::uint64_t thread_epoch();
+/// Whether this thread has run other threads' parts since it was asked.
+bool ran_alone_since_asked();
+}  // namespace detail
 
-/// f(Part{t, n}) for each t, at the same time; n = 1 where the work is small. f must not throw. Where all
-/// threads are busy with another function's parts, the caller runs them one after the other, to the same
-/// result.
+/// f(Part{t, n}) for each t, at the same time; n = 1 where the work is small. What the first part that throws
+/// has thrown is thrown when all have ended. Where all threads are busy with another function's parts, the
+/// caller runs them one after the other, to the same result.
 template <class F>
 void parallel(int n, F&& f) {
   if (n <= 1) return f(Part{0, 1});

@@ -1,10 +1,12 @@
 #include "core/type.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 
 #include "core/check.h"
 #include "core/processor.h"
+#include "core/size.h"
 
 namespace damo {
 namespace {
@@ -19,8 +21,8 @@ struct DTypeInfo {
 constexpr DTypeInfo info[n_dtypes] = {{"bool", 1},  {"int8", 1},  {"int16", 2},   {"int32", 4},
                                       {"int64", 8}, {"uint8", 1}, {"float32", 4}, {"float64", 8}};
 
-DType& floatX_setting() {
-  static DType setting = [] {
+std::atomic<DType>& floatX_setting() {
+  static std::atomic<DType> setting = [] {
     const char* name = std::getenv("DAMO_FLOATX");
     if (name == nullptr || *name == '\0') return DType::float32;
     const DType dtype = dtype_from_string(name);
@@ -29,6 +31,10 @@ DType& floatX_setting() {
   }();
   return setting;
 }
+
+thread_local std::optional<DType> floatX_here;  // of the innermost scope
+
+void check_floatX(DType dtype) { check(is_float(dtype), "floatX is float32 or float64, not {}", dtype); }
 
 }  // namespace
 
@@ -57,12 +63,21 @@ DType promote(DType a, DType b) {
   return size_of(a) >= size_of(b) ? a : b;
 }
 
-DType floatX() { return floatX_setting(); }
+DType floatX() { return floatX_here ? *floatX_here : floatX_setting().load(std::memory_order_relaxed); }
 
 void set_floatX(DType dtype) {
-  check(is_float(dtype), "floatX is float32 or float64, not {}", dtype);
-  floatX_setting() = dtype;
+  check_floatX(dtype);
+  if (floatX_here)
+    floatX_here = dtype;
+  else
+    floatX_setting() = dtype;
 }
+
+FloatXScope::FloatXScope(DType dtype) : before_(floatX_here) {
+  check_floatX(dtype);
+  floatX_here = dtype;
+}
+FloatXScope::~FloatXScope() { floatX_here = before_; }
 
 Sizes::Sizes(std::span<const std::int64_t> sizes) {
   check(sizes.size() <= max_rank, "at most {} axes are supported, not {}", max_rank, sizes.size());
@@ -91,7 +106,7 @@ void Sizes::erase(int at) {
 
 std::int64_t Sizes::product() const {
   std::int64_t p = 1;
-  for (const std::int64_t s : *this) p *= s;
+  for (const std::int64_t s : *this) p = times(p, s);
   return p;
 }
 
@@ -110,7 +125,7 @@ Sizes row_major(const Sizes& shape) {
   std::int64_t step = 1;
   for (int i = shape.size() - 1; i >= 0; --i) {
     strides[i] = step;
-    step *= shape[i];
+    step = times(step, shape[i]);
   }
   return strides;
 }

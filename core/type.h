@@ -2,6 +2,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -74,20 +75,21 @@ constexpr DType dtype_of<double>() {
 }
 
 /// The dtype of `matrix("x")`, of literals and of models: float32 unless DAMO_FLOATX or set_floatX says
-/// float64.
+/// float64, or a scope of this thread.
 DType floatX();
+/// For all threads; within a scope, for the rest of that scope.
 void set_floatX(DType dtype);
 
-/// Sets floatX for the length of a block.
+/// Sets floatX for the length of a block, for this thread.
 class FloatXScope {
  public:
-  explicit FloatXScope(DType dtype) : before_(floatX()) { set_floatX(dtype); }
-  ~FloatXScope() { set_floatX(before_); }
+  explicit FloatXScope(DType dtype);
+  ~FloatXScope();
   FloatXScope(const FloatXScope&) = delete;
   FloatXScope& operator=(const FloatXScope&) = delete;
 
  private:
-  DType before_;
+  std::optional<DType> before_;
 };
 
 inline constexpr int max_rank = 8;
@@ -114,7 +116,7 @@ class Sizes {
   void insert(int at, std::int64_t value);
   void erase(int at);
 
-  /// The product of the sizes; 1 for no axes.
+  /// The product of the sizes; 1 for no axes. Throws Error if it is too large.
   std::int64_t product() const;
 
   friend bool operator==(const Sizes& a, const Sizes& b) {

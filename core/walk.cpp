@@ -59,14 +59,15 @@ std::vector<NodePtr> toposort_until(const Vars& outputs, Stop stop) {
   return order;
 }
 
-/// Whether the Body of `op`, or one inside it, holds a key of `by`.
-bool holds_key(const Op& op, const VarMap<Var>& by) {
+/// Whether the Body of `op`, or one inside it, computes a key of `by`.
+bool computes_key(const Op& op, const VarMap<Var>& by) {
   const Body* body = op.body();
   if (body == nullptr) return false;
   for (const NodePtr& node : toposort(body->outputs)) {
+    if (node->kind != Node::Kind::apply) continue;
     for (int i = 0; i < static_cast<int>(node->types.size()); ++i)
       if (by.contains(Var(node, i))) return true;
-    if (node->kind == Node::Kind::apply && holds_key(*node->op, by)) return true;
+    if (computes_key(*node->op, by)) return true;
   }
   return false;
 }
@@ -96,7 +97,7 @@ Vars substitute(const Vars& outputs, const VarMap<Var>& by) {
     now.put(from, with_stretch(to, from.type()));
   }
   for (const NodePtr& node : toposort_until(outputs, [&](const Var& v) { return by.contains(v); })) {
-    if (node->kind == Node::Kind::apply && holds_key(*node->op, by)) {
+    if (node->kind == Node::Kind::apply && computes_key(*node->op, by)) {
       const Body& body = *node->op->body();
       VarMap<Var> inside = by;
       for (std::size_t i = 0; i < node->inputs.size(); ++i)

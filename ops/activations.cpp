@@ -1,7 +1,7 @@
 #include "ops/activations.h"
 
 #include "ops/elemwise.h"
-#include "ops/scalar_op.h"
+#include "ops/kernels.h"
 
 namespace damo {
 
@@ -33,10 +33,11 @@ Var selu(const Arg& arg) {
   return 1.0507009873554804934 * elu(x, 1.6732632423543772848);
 }
 
-Var softsign(const Arg& arg) {
-  const Scope here(arg);
-  const Var x = as_floats("softsign", arg);
-  return x / (1 + abs(x));
+Var softsign(const Arg& x) {
+  static const OpPtr op = unary(
+      "softsign", [](auto v) { return v / (1 + v.abs()); },
+      [](const Var& g, const Var& v, const Var&) { return g / sqr(1 + abs(v)); });
+  return elementwise(op, {x});
 }
 
 Var hard_sigmoid(const Arg& arg) {

@@ -3,6 +3,9 @@
 #include <vector>
 
 #include "core/visit.h"
+#include "core/walk.h"
+#include "ops/create.h"
+#include "ops/elemwise.h"
 #include "ops/indexing.h"
 #include "ops/scalar_op.h"
 #include "ops/shape.h"
@@ -53,7 +56,9 @@ struct Picks {
     const std::int64_t n = base.shape[axis], stride = base.strides[axis];
     std::int64_t* out = offsets.data();
     for_elements(index.shape, index.strides, [&](std::int64_t at) {
-      *out++ += checked_position(static_cast<std::int64_t>(in[at]), axis, n) * stride;
+      const auto i = static_cast<std::int64_t>(in[at]);
+      if (i < -n || i >= n) reject_position(i, axis, n, shape, out - offsets.data());
+      *out++ += (i < 0 ? i + n : i) * stride;
     });
   }
 };
@@ -83,6 +88,33 @@ Type advanced_type(const Types& x, std::size_t first) {
   return y;
 }
 
+Var picked_by(const Var& x, const Vars& index) {
+  Vars inputs{x};
+  inputs.insert(inputs.end(), index.begin(), index.end());
+  return apply(make_op(AdvancedSubtensor()), std::move(inputs));
+}
+
+/// x with the picked elements set to y.
+Var with_picked(const Var& x, const Var& y, const Vars& index) {
+  Vars inputs{x, y};
+  inputs.insert(inputs.end(), index.begin(), index.end());
+  return apply(make_op(AdvancedIncSubtensor(false)), std::move(inputs));
+}
+
+/// Throws Error if a position is out of range (inputs: x, others, i, j, ...).
+struct CheckPositions : OpOf<CheckPositions> {
+  int first;  ///< the input that is i
+
+  explicit CheckPositions(int f) : first(f) {}
+  bool operator==(const CheckPositions&) const = default;
+
+  std::string name() const override { return "check_positions"; }
+  Types infer(const Types&) const override { return {}; }
+  bool reads(int input) const override { return input >= first; }
+  bool can_fail() const override { return true; }
+  void perform(const Views& x, const Views&) const override { Picks(x, first, x[0]); }
+};
+
 }  // namespace
 
 Types AdvancedSubtensor::infer(const Types& x) const { return {advanced_type(x, 1)}; }
@@ -103,6 +135,8 @@ Vars AdvancedSubtensor::L_op(const Vars& x, const Vars&, const Vars& gy) const {
   gx[0] = apply(make_op(AdvancedIncSubtensor(true)), std::move(inputs));
   return gx;
 }
+
+OpPtr AdvancedSubtensor::checks() const { return make_op(CheckPositions(1)); }
 
 void AdvancedSubtensor::perform(const Views& x, const Views& y) const {
   const Picks picks(x, 1, x[0]);
@@ -139,18 +173,30 @@ Types AdvancedIncSubtensor::infer(const Types& x) const {
 }
 
 Vars AdvancedIncSubtensor::L_op(const Vars& x, const Vars&, const Vars& gy) const {
+  const Vars index(x.begin() + 2, x.end());
   Vars gx(x.size());
-  Vars part{gy[0]};
-  part.insert(part.end(), x.begin() + 2, x.end());
-  gx[1] = apply(make_op(AdvancedSubtensor()), std::move(part));
+  gx[1] = picked_by(gy[0], index);
   gx[0] = gy[0];
-  if (!adds) {
-    Vars inputs{gy[0], constant(Tensor::zeros({}, gy[0].dtype()))};
-    inputs.insert(inputs.end(), x.begin() + 2, x.end());
-    gx[0] = apply(make_op(AdvancedIncSubtensor(false)), std::move(inputs));
+  if (adds) return gx;
+  gx[0] = with_picked(gy[0], constant(Tensor::zeros({}, gy[0].dtype())), index);
+  // Of positions that were set twice, the last one's value has stayed. It is found by setting numbers.
+  Args sizes, shape_of_index;
+  for (int i = 0; i < static_cast<int>(index.size()); ++i) sizes.emplace_back(shape(x[0], i));
+  const Var seen = picked_by(zeros(sizes, DType::int64), index);
+  Var n = constant(Tensor(std::int64_t{1}));
+  for (int i = 0; i < seen.ndim(); ++i) {
+    shape_of_index.emplace_back(shape(seen, i));
+    n = n * shape(seen, i);
   }
+  const Var number = reshape(arange(n), shape_of_index);
+  const Var stayed = eq(picked_by(with_picked(zeros(sizes, DType::int64), number, index), index), number);
+  std::vector<int> pattern;
+  for (int i = 0; i < gx[1].ndim(); ++i) pattern.push_back(i < seen.ndim() ? i : 'x');
+  gx[1] = switch_(dimshuffle(with_stretch(stayed, seen.type()), pattern), gx[1], 0);
   return gx;
 }
+
+OpPtr AdvancedIncSubtensor::checks() const { return make_op(CheckPositions(2)); }
 
 void AdvancedIncSubtensor::perform(const Views& x, const Views& y) const {
   const Picks picks(x, 2, y[0]);

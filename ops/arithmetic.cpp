@@ -1,6 +1,11 @@
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
 #include "ops/elemwise.h"
 #include "ops/kernels.h"
 #include "ops/shape.h"
+#include "ops/structure.h"
 
 /// Arithmetic, comparisons and choice: the rows of the elementwise table that take two or three operands.
 namespace damo {
@@ -25,22 +30,38 @@ std::int64_t power(std::int64_t base, std::int64_t exponent) {
   return wrap(y);
 }
 
-// A quotient that vanishes, as by infinity, keeps its side of 0.
-template <class T>
-struct FloorDiv {
-  T operator()(T a, T b) const {
-    const T q = std::floor(a / b);
-    return q == 0 && a != 0 && (a < 0) != (b < 0) ? T(-1) : q;
-  }
-};
-
+// As Python's and NumPy's: a = b floor_div(a, b) + floor_mod(a, b), the second with the sign of b.
 template <class T>
 struct FloorMod {
   T operator()(T a, T b) const {
     const T r = std::fmod(a, b);
-    return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+    if (r == 0) return std::copysign(r, b);
+    return (r < 0) != (b < 0) ? r + b : r;
   }
 };
+
+// a / b may be rounded up to the next whole number; what is left when the remainder is taken away is whole but
+// for rounding.
+template <class T>
+struct FloorDiv {
+  T operator()(T a, T b) const {
+    if (b == 0) return a / b;
+    const T r = std::fmod(a, b), q = (a - r) / b - ((r < 0) != (b < 0) && r != 0 ? T(1) : T(0));
+    return q == 0 ? std::copysign(q, a / b) : std::round(q);
+  }
+};
+
+/// u^v; roots, where that is one, are faster.
+template <class T>
+T power_of(T u, T v) {
+  if constexpr (std::is_floating_point_v<T>) {
+    constexpr T infinity = std::numeric_limits<T>::infinity();
+    // u + 0: -0 has the powers of 0, and infinity of either sign those of infinity.
+    if (v == T(0.5)) return u == -infinity ? infinity : std::sqrt(u + T(0));
+    if (v == T(-0.5)) return u == -infinity ? T(0) : 1 / std::sqrt(u + T(0));
+  }
+  return static_cast<T>(std::pow(u, v));
+}
 
 template <class T>
 void switch_kernel(void* y, const void* const* x, int n) {
@@ -131,8 +152,9 @@ Var true_div(const Arg& a, const Arg& b) {
                                   .symbol = "/",
                                   .promote = Promote::division,
                                   .grad =
-                                      [](const Var& g, const Vars& x, const Var&) {
-                                        return Vars{g / x[1], -(g * x[0]) / sqr(x[1])};
+                                      [](const Var& g, const Vars& x, const Var& y) {
+                                        const Var gx = g / x[1];
+                                        return Vars{gx, -gx * y};
                                       }},
                                  [](auto x, auto y) { return x / y; });
   return elementwise(op, {a, b});
@@ -186,33 +208,55 @@ Var mod(const Arg& a, const Arg& b) {
   return elementwise(op, {a, b});
 }
 
+namespace {
+
+/// The number that all elements of a constant are, or NaN.
+double number_of(const Var& v) {
+  Var x = v;
+  while (x.node().kind == Node::Kind::apply && x.node().inputs.size() == 1 && dimshuffle_pattern(x))
+    x = x.node().inputs[0];
+  const Tensor& t = x.node().value;
+  return t.is_set() && t.size() == 1 ? t.item<double>() : std::numeric_limits<double>::quiet_NaN();
+}
+
+/// d/da a^b = b a^(b-1), which is 0 for b = 0 whatever a; it is infinite at a = 0 only if b < 1.
+Var slope_of_power(const Var& g, const Var& a, const Var& b) {
+  if (const double exponent = number_of(b); exponent >= 1)
+    return g * b * pow(a, Tensor::full({}, b.dtype(), exponent - 1));
+  return mul_no_nan(g, mul_no_nan(b, pow(a, b - 1)));
+}
+
+}  // namespace
+
 Var pow(const Arg& a, const Arg& b) {
-  // d/da a^b = b a^(b-1); d/db a^b = log(a) a^b, and 0 at a = 0
+  // d/db a^b = log(a) a^b, and 0 at a = 0
   static const OpPtr op = binary(
       {.name = "pow",
        .symbol = "**",
        .promote = Promote::power,
        .grad =
            [](const Var& g, const Vars& x, const Var& y) {
-             return Vars{g * x[1] * pow(x[0], x[1] - 1), g * switch_(eq(x[0], 0), 0, log(x[0])) * y};
+             const Var log_a = switch_(eq(x[0], 0), 0, log(x[0]));
+             return Vars{slope_of_power(g, x[0], x[1]), mul_no_nan(g, log_a * y)};
            }},
       [](auto x, auto y) {
         using T = typename decltype(x)::Scalar;
-        return x.binaryExpr(y, [](T u, T v) { return std::pow(u, v); });
+        return x.binaryExpr(y, [](T u, T v) { return power_of(u, v); });
       },
       [](const std::int64_t* x) { return power(x[0], x[1]); });
   return elementwise(op, {a, b});
 }
 
-// Where both operands are equal, both receive the gradient. NaN wins.
+// Where both operands are equal, the first is the one that was chosen. NaN wins.
 Var maximum(const Arg& a, const Arg& b) {
   static const OpPtr op = binary(
       {.name = "maximum",
        .commutes = true,
        .slope = Slope::choice,
        .grad =
-           [](const Var& g, const Vars& x, const Var& y) {
-             return Vars{switch_(eq(x[0], y), g, 0), switch_(eq(x[1], y), g, 0)};
+           [](const Var& g, const Vars& x, const Var&) {
+             const Var second = lt(x[0], x[1]);
+             return Vars{switch_(second, 0, g), switch_(second, g, 0)};
            }},
       [](auto x, auto y) {
         using T = typename decltype(x)::Scalar;
@@ -228,8 +272,9 @@ Var minimum(const Arg& a, const Arg& b) {
        .commutes = true,
        .slope = Slope::choice,
        .grad =
-           [](const Var& g, const Vars& x, const Var& y) {
-             return Vars{switch_(eq(x[0], y), g, 0), switch_(eq(x[1], y), g, 0)};
+           [](const Var& g, const Vars& x, const Var&) {
+             const Var second = gt(x[0], x[1]);
+             return Vars{switch_(second, 0, g), switch_(second, g, 0)};
            }},
       [](auto x, auto y) {
         using T = typename decltype(x)::Scalar;
@@ -322,5 +367,20 @@ Var operator<(const Arg& a, const Arg& b) { return lt(a, b); }
 Var operator<=(const Arg& a, const Arg& b) { return le(a, b); }
 Var operator>(const Arg& a, const Arg& b) { return gt(a, b); }
 Var operator>=(const Arg& a, const Arg& b) { return ge(a, b); }
+
+namespace {
+
+template <class F>
+Var& replace(Var& v, F op, const Arg& x) {
+  const Scope here(x);
+  return v = op(v, x);
+}
+
+}  // namespace
+
+Var& Var::operator+=(const Arg& x) { return replace(*this, add, x); }
+Var& Var::operator-=(const Arg& x) { return replace(*this, sub, x); }
+Var& Var::operator*=(const Arg& x) { return replace(*this, mul, x); }
+Var& Var::operator/=(const Arg& x) { return replace(*this, true_div, x); }
 
 }  // namespace damo

@@ -1,9 +1,11 @@
 #include "ops/arrange.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 #include "core/op.h"
+#include "core/size.h"
 #include "ops/checks.h"
 #include "ops/elemwise.h"
 #include "ops/index.h"
@@ -26,12 +28,46 @@ Var integer(const Arg& a) {
   return cast(a.var(), DType::int64);
 }
 
-/// y = each position i of 0 .. n - 1, repeats_i times in a row (inputs: repeats, their sum, n).
-struct RepeatedPositions : OpOf<RepeatedPositions> {
-  std::string name() const override { return "repeated_positions"; }
+/// y = x, a number of times, for `whom` (inputs: x).
+struct Times : OpOf<Times> {
+  std::string whom;
+
+  explicit Times(std::string w) : whom(std::move(w)) {}
+  bool operator==(const Times&) const = default;
+
+  std::string name() const override { return "times of " + whom; }
 
   Types infer(const Types& x) const override {
-    check(!x[1].has_value || x[1].value >= 0, "nothing can be repeated {} times", x[1].value);
+    if (x[0].has_value) integer({&x[0].value, 1});
+    return x;
+  }
+
+  Vars L_op(const Vars&, const Vars&, const Vars&) const override { return Vars(1); }
+  bool has_integer_form() const override { return true; }
+  bool can_fail() const override { return true; }
+
+  std::int64_t integer(std::span<const std::int64_t> x) const override {
+    check(x[0] >= 0, "nothing can be repeated {} times", x[0]);
+    return x[0];
+  }
+
+  void perform(const Views& x, const Views& y) const override {
+    *y[0].ptr<std::int64_t>() = integer({x[0].ptr<std::int64_t>(), 1});
+  }
+};
+
+/// An integer scalar, which is not to be negative.
+Var times(const Arg& a, const std::string& whom) {
+  const Var n = integer(a);
+  check(n.ndim() == 0, "a number of times is a scalar, not of {} dimensions", n.ndim());
+  return n.type().has_value && n.type().value >= 0 ? n : apply(make_op(Times(whom)), Vars{n});
+}
+
+/// y = each position i of 0 .. n - 1, repeats_i times in a row (inputs: repeats, their sum, n).
+struct RepeatedPositions : OpOf<RepeatedPositions> {
+  std::string name() const override { return "positions of repeat"; }
+
+  Types infer(const Types& x) const override {
     check(x[0].shape[0] < 0 || !x[2].has_value || x[0].shape[0] == x[2].value,
           "there are {} repeats for {} elements", x[0].shape[0], x[2].value);
     return {Type(DType::int64, {x[1].has_value ? x[1].value : -1})};
@@ -44,55 +80,61 @@ struct RepeatedPositions : OpOf<RepeatedPositions> {
 
   void perform(const Views& x, const Views& y) const override {
     const std::int64_t *repeats = x[0].ptr<std::int64_t>(), step = x[0].strides[0], n = x[0].shape[0];
-    for (std::int64_t i = 0; i < n; ++i)
-      check(repeats[i * step] >= 0, "nothing can be repeated {} times", repeats[i * step]);
+    std::int64_t total = 0;
+    for (std::int64_t i = 0; i < n; ++i) {
+      check(repeats[i * step] >= 0, "element {} cannot be repeated {} times", i, repeats[i * step]);
+      total = plus(total, repeats[i * step]);
+    }
     std::int64_t* out = y[0].ptr<std::int64_t>();
     for (std::int64_t i = 0; i < n; ++i) out = std::fill_n(out, repeats[i * step], i);
   }
 };
 
-/// y = where part k begins: the sum of the sizes before it (inputs: the sizes of all parts, that of the
-/// axis).
-struct SplitPoint : OpOf<SplitPoint> {
-  int k;
+/// The type of an integer function of two integers, with its value if theirs are known.
+Type integer_type(const Op& op, const Types& x) {
+  Type y(DType::int64, {});
+  y.has_value = x[0].has_value && x[1].has_value;
+  if (y.has_value) y.value = op.integer(std::array{x[0].value, x[1].value});
+  return y;
+}
 
-  explicit SplitPoint(int part) : k(part) {}
-  bool operator==(const SplitPoint&) const = default;
+void perform_integer(const Op& op, const Views& x, const Views& y) {
+  *y[0].ptr<std::int64_t>() = op.integer(std::array{*x[0].ptr<std::int64_t>(), *x[1].ptr<std::int64_t>()});
+}
 
-  std::string name() const override { return fmt::format("split_point{{{}}}", k); }
-
-  Types infer(const Types& x) const override {
-    Type y(DType::int64, {});
-    std::vector<std::int64_t> values;
-    for (const Type& t : x) {
-      if (!t.has_value) return {y};
-      values.push_back(t.value);
-    }
-    y.has_value = true;
-    y.value = integer(values);
-    return {y};
-  }
-
-  Vars L_op(const Vars& x, const Vars&, const Vars&) const override { return Vars(x.size()); }
+/// y = where a part ends (inputs: where it begins, its size).
+struct SplitEnd : OpOf<SplitEnd> {
+  std::string name() const override { return "split_end"; }
+  Types infer(const Types& x) const override { return {integer_type(*this, x)}; }
+  Vars L_op(const Vars&, const Vars&, const Vars&) const override { return Vars(2); }
   bool has_integer_form() const override { return true; }
   bool can_fail() const override { return true; }
 
   std::int64_t integer(std::span<const std::int64_t> x) const override {
-    std::int64_t total = 0, begin = 0;
-    for (std::size_t i = 0; i + 1 < x.size(); ++i) {
-      check(x[i] >= 0, "a part cannot have size {}", x[i]);
-      if (static_cast<int>(i) < k) begin += x[i];
-      total += x[i];
-    }
-    check(total == x.back(), "the sizes of the parts add up to {}, the axis has size {}", total, x.back());
-    return begin;
+    std::int64_t end = 0;
+    check(x[1] >= 0, "a part cannot have size {}", x[1]);
+    check(!__builtin_add_overflow(x[0], x[1], &end), "a part of size {} after {} elements is too large", x[1],
+          x[0]);
+    return end;
   }
 
-  void perform(const Views& x, const Views& y) const override {
-    std::vector<std::int64_t> values;
-    for (int i = 0; i < x.size(); ++i) values.push_back(*x[i].ptr<std::int64_t>());
-    *y[0].ptr<std::int64_t>() = integer(values);
+  void perform(const Views& x, const Views& y) const override { perform_integer(*this, x, y); }
+};
+
+/// y = 0, where the first part begins, if all of them are the axis (inputs: the sum of their sizes, its size).
+struct SplitStart : OpOf<SplitStart> {
+  std::string name() const override { return "split_start"; }
+  Types infer(const Types& x) const override { return {integer_type(*this, x)}; }
+  Vars L_op(const Vars&, const Vars&, const Vars&) const override { return Vars(2); }
+  bool has_integer_form() const override { return true; }
+  bool can_fail() const override { return true; }
+
+  std::int64_t integer(std::span<const std::int64_t> x) const override {
+    check(x[0] == x[1], "the sizes of the parts add up to {}, the axis has size {}", x[0], x[1]);
+    return 0;
   }
+
+  void perform(const Views& x, const Views& y) const override { perform_integer(*this, x, y); }
 };
 
 /// x[:, .., a:b] along an axis.
@@ -141,14 +183,14 @@ Var squeeze(const Arg& arg, const std::vector<int>& axes) {
 Var shape_padleft(const Arg& arg, int n_ones) {
   const Scope here(arg);
   std::vector<int> pattern = axes_in_order(arg.var().ndim());
-  pattern.insert(pattern.begin(), static_cast<std::size_t>(std::max(n_ones, 0)), 'x');
+  pattern.insert(pattern.begin(), static_cast<std::size_t>(std::clamp(n_ones, 0, max_rank + 1)), 'x');
   return dimshuffle(arg, pattern);
 }
 
 Var shape_padright(const Arg& arg, int n_ones) {
   const Scope here(arg);
   std::vector<int> pattern = axes_in_order(arg.var().ndim());
-  pattern.insert(pattern.end(), static_cast<std::size_t>(std::max(n_ones, 0)), 'x');
+  pattern.insert(pattern.end(), static_cast<std::size_t>(std::clamp(n_ones, 0, max_rank + 1)), 'x');
   return dimshuffle(arg, pattern);
 }
 
@@ -162,7 +204,7 @@ Var shape_padaxis(const Arg& arg, int axis) {
 }
 
 // Along a repeated axis: (n) -> (1, n), stretched to (r, n), and both axes as one.
-Var tile(const Arg& arg, const Args& reps, std::optional<int> ndim) {
+Var tile(const Arg& arg, const Shape& reps, std::optional<int> ndim) {
   const Scope here(arg);
   const Var given = arg.var();
   return checking("tile", {given}, [&] {
@@ -175,7 +217,7 @@ Var tile(const Arg& arg, const Args& reps, std::optional<int> ndim) {
     Args stretched, sizes;
     for (int i = 0; i < rank; ++i) {
       const int own = i - (rank - n_reps);
-      const Var n = shape(x, i), r = own < 0 ? Var() : integer(reps[static_cast<std::size_t>(own)]);
+      const Var n = shape(x, i), r = own < 0 ? Var() : times(reps[static_cast<std::size_t>(own)], "tile");
       if (r.is_set() && !(r.type().has_value && r.type().value == 1)) {
         pattern.push_back('x');
         stretched.emplace_back(r);
@@ -196,12 +238,14 @@ Var repeat(const Arg& arg, const Arg& repeats, std::optional<int> axis) {
   const Var x = axis ? arg.var() : flatten(arg);
   return checking("repeat", {x, repeats.var()}, [&] {
     const int at = checked_axis(axis.value_or(0), x.ndim());
-    const Var r = integer(repeats);
-    check(r.ndim() <= 1, "repeats is a number or a vector, not of {} dimensions", r.ndim());
-    if (r.ndim() == 1) {
-      const Var positions = apply(make_op(RepeatedPositions()), Vars{r, sum(r), shape(x, at)});
+    const Var given = integer(repeats);
+    check(given.ndim() <= 1, "repeats is a number or a vector, not of {} dimensions", given.ndim());
+    if (given.ndim() == 1) {
+      const Var& r = given;
+      const Var positions = apply(make_op(RepeatedPositions()), Vars{r, sum(maximum(r, 0)), shape(x, at)});
       return take(x, positions, {.axis = at});
     }
+    const Var r = times(given, "repeat");
     std::vector<int> pattern = axes_in_order(x.ndim());
     pattern.insert(pattern.begin() + at + 1, 'x');
     Args stretched, sizes;
@@ -236,13 +280,17 @@ Vars split(const Arg& arg, const Args& sizes, int axis) {
   return checking("split", {x}, [&] {
     const int at = checked_axis(axis, x.ndim());
     check(!sizes.empty(), "there are no sizes");
-    Vars inputs;
-    for (const Arg& a : sizes) inputs.push_back(integer(a));
-    inputs.push_back(shape(x, at));
+    static const OpPtr end = make_op(SplitEnd()), start = make_op(SplitStart());
+    Vars each;
+    for (const Arg& a : sizes) each.push_back(integer(a));
+    Var total = constant(Tensor(std::int64_t{0}));
+    for (const Var& n : each) total = apply(end, Vars{total, n});
+    Var begin = apply(start, Vars{total, shape(x, at)});
     Vars parts;
-    for (int k = 0; k < static_cast<int>(sizes.size()); ++k) {
-      const Var begin = apply(make_op(SplitPoint(k)), inputs);
-      parts.push_back(sliced(x, at, slice(begin, begin + inputs[static_cast<std::size_t>(k)])));
+    for (const Var& n : each) {
+      const Var next = begin + n;
+      parts.push_back(sliced(x, at, slice(begin, next)));
+      begin = next;
     }
     return parts;
   });

@@ -21,7 +21,7 @@ Var shape_padaxis(const Arg& x, int axis);  ///< the new axis is `axis`, counted
 
 /// x, reps[i] times along axis i: (m, n) by {2, 3} -> (2 m, 3 n). With fewer reps than axes the last axes
 /// are meant, with more x gets new axes in front; `ndim` asks for at least so many axes.
-Var tile(const Arg& x, const Args& reps, std::optional<int> ndim = std::nullopt);
+Var tile(const Arg& x, const Shape& reps, std::optional<int> ndim = std::nullopt);
 
 /// Each element along an axis (of the flattened array if none is given) several times in a row: as often as
 /// `repeats` says, a number, or a vector with one for each.

@@ -59,6 +59,7 @@ struct PrintOp : OpOf<PrintOp> {
   Vars L_op(const Vars&, const Vars&, const Vars& gy) const override { return gy; }
   bool overwrites(int, int) const override { return true; }
   bool has_effect() const override { return true; }
+  bool can_fail() const override { return true; }  // it allocates, and calls the stream
 
   void perform(const Views& x, const Views& y) const override {
     if (!is_quiet()) {
@@ -70,6 +71,30 @@ struct PrintOp : OpOf<PrintOp> {
       *stream() << text << std::flush;
     }
     if (y[0].data != x[0].data) copy_into(y[0], x[0]);
+  }
+};
+
+/// Throws Error if an element of the inputs behind the first is 0.
+struct CheckConditions : OpOf<CheckConditions> {
+  std::string message;
+
+  explicit CheckConditions(std::string m) : message(std::move(m)) {}
+  bool operator==(const CheckConditions&) const = default;
+
+  std::string name() const override { return "check_conditions"; }
+  Types infer(const Types&) const override { return {}; }
+  bool reads(int input) const override { return input > 0; }
+  bool can_fail() const override { return true; }
+
+  void perform(const Views& x, const Views&) const override {
+    for (int i = 1; i < x.size(); ++i) check(holds(x[i]), "{}", message);
+  }
+
+  static bool holds(const View& c) {
+    thread_local std::vector<unsigned char> scratch;
+    scratch.resize(static_cast<std::size_t>(c.size()) + 1);
+    copy_into(View{DType::bool_, c.shape, row_major(c.shape), scratch.data()}, c);
+    return std::all_of(scratch.begin(), scratch.end() - 1, [](unsigned char v) { return v != 0; });
   }
 };
 
@@ -92,17 +117,11 @@ struct AssertOp : OpOf<AssertOp> {
 
   bool overwrites(int, int input) const override { return input == 0; }
   bool can_fail() const override { return true; }
+  OpPtr checks() const override { return make_op(CheckConditions(message)); }
 
   void perform(const Views& x, const Views& y) const override {
-    for (int i = 1; i < x.size(); ++i) check(holds(x[i]), "{}", message);
+    CheckConditions(message).perform(x, y);
     if (y[0].data != x[0].data) copy_into(y[0], x[0]);
-  }
-
-  static bool holds(const View& c) {
-    thread_local std::vector<unsigned char> scratch;
-    scratch.resize(static_cast<std::size_t>(c.size()) + 1);
-    copy_into(View{DType::bool_, c.shape, row_major(c.shape), scratch.data()}, c);
-    return std::all_of(scratch.begin(), scratch.end() - 1, [](unsigned char v) { return v != 0; });
   }
 };
 
@@ -175,7 +194,7 @@ Var Assert::all(const Arg& x, const Args& conditions) const {
   return apply_all(make_op(AssertOp(message_)), args)[0];
 }
 
-Var specify_shape(const Arg& x, const Args& sizes) {
+Var specify_shape(const Arg& x, const Shape& sizes) {
   const Scope here(x);
   Vars inputs{x.var()};
   for (const Arg& s : sizes) inputs.push_back(s.is_literal() ? s.var(DType::int64) : s.var());

@@ -46,6 +46,6 @@ class Assert {
 /// x, whose sizes are these: integer scalars, or -1 for one of which nothing is said. A number is known from
 /// then on, when the graph is built. Throws Error if the sizes of x differ, when the graph is built or in the
 /// call (theano.tensor.specify_shape).
-Var specify_shape(const Arg& x, const Args& sizes);
+Var specify_shape(const Arg& x, const Shape& sizes);
 
 }  // namespace damo

@@ -3,9 +3,11 @@
 #include <algorithm>
 
 #include "core/op.h"
+#include "core/size.h"
 #include "ops/convolution.h"
 #include "ops/elemwise.h"
 #include "ops/shape.h"
+#include "ops/zeros.h"
 
 namespace damo {
 namespace {
@@ -50,9 +52,9 @@ struct Move {
     return s;
   }
 
-  static std::int64_t dilated(std::int64_t filter, int apart) { return (filter - 1) * apart + 1; }
+  static std::int64_t dilated(std::int64_t filter, std::int64_t apart) { return plus(times(filter - 1, apart), 1); }
 
-  std::int64_t pad_for(int pad, std::int64_t span) const {
+  std::int64_t pad_for(std::int64_t pad, std::int64_t span) const {
     if (border.is_pad()) return pad;
     if (border.border() == Border::valid) return 0;
     return border.border() == Border::full ? span - 1 : span / 2;
@@ -64,12 +66,16 @@ struct Move {
     return pad_for(border.pad().cols, dilated(filter_cols, dilation.cols));
   }
 
+  std::int64_t padded_size(std::int64_t image, std::int64_t pad, std::int64_t span) const {
+    return plus(image, times(2, pad_for(pad, span)));
+  }
+
   /// The output's size along one axis; -1 if it is not known.
-  std::int64_t out_size(const char* axis, std::int64_t image, std::int64_t filter, int pad, int filter_step,
-                        int apart) const {
+  std::int64_t out_size(const char* axis, std::int64_t image, std::int64_t filter, std::int64_t pad,
+                        std::int64_t filter_step, std::int64_t apart) const {
     check(filter != 0, "the filters have no {}", axis);
     if (image < 0 || filter < 0) return -1;
-    const std::int64_t span = dilated(filter, apart), padded = image + 2 * pad_for(pad, span);
+    const std::int64_t span = dilated(filter, apart), padded = padded_size(image, pad, span);
     check(span <= padded, "the filters have {} {}, which do not fit into {} {} of the padded images", span,
           axis, padded, axis);
     return (padded - span) / filter_step + 1;
@@ -79,8 +85,15 @@ struct Move {
   Sizes out_shape(const Sizes& x, const Sizes& w) const {
     check(x[1] < 0 || w[1] < 0 || x[1] == w[1], "the images have {} channels, and the filters {}", x[1],
           w[1]);
-    return {x[0], w[0], out_size("rows", x[2], w[2], border.pad().rows, step.rows, dilation.rows),
-            out_size("columns", x[3], w[3], border.pad().cols, step.cols, dilation.cols)};
+    const Sizes y = {x[0], w[0], out_size("rows", x[2], w[2], border.pad().rows, step.rows, dilation.rows),
+                     out_size("columns", x[3], w[3], border.pad().cols, step.cols, dilation.cols)};
+    if (y[2] >= 0 && y[3] >= 0) {
+      // Each image is padded in memory of its own.
+      const std::int64_t rows = padded_size(x[2], border.pad().rows, dilated(w[2], dilation.rows)),
+                         cols = padded_size(x[3], border.pad().cols, dilated(w[3], dilation.cols));
+      check_size(Type(DType::float64, {x[1], rows, cols}));
+    }
+    return y;
   }
 
   ConvGeometry geometry(const Sizes& x, const Sizes& w, const Sizes& y) const {
@@ -161,7 +174,7 @@ Type result(const Types& x, const Sizes& shape, bool stretch0, bool stretch1) {
 }
 
 // y_bfij = sum_cpq w_fcpq x_bc(i + P - 1 - p)(j + Q - 1 - q), for images x[0] and filters w = x[1].
-struct Conv2d : OpOf<Conv2d> {
+struct Conv2d : OpOf<Conv2d>, Mixes {
   Move move;
   Sizes input_shape, filter_shape;
 
@@ -304,12 +317,12 @@ Var conv2d(const Arg& input, const Arg& filters, const ConvArgs& args) {
   return apply(op, promoted(op->name(), input, filters));
 }
 
-Var conv2d_grad_wrt_inputs(const Arg& output_grad, const Arg& filters, const Args& input_shape,
+Var conv2d_grad_wrt_inputs(const Arg& output_grad, const Arg& filters, const Shape& input_shape,
                            const ConvArgs& args) {
   return gradient(make_op(ConvGradInputs(args)), output_grad, filters, "input_shape", input_shape);
 }
 
-Var conv2d_grad_wrt_weights(const Arg& input, const Arg& output_grad, const Args& filter_shape,
+Var conv2d_grad_wrt_weights(const Arg& input, const Arg& output_grad, const Shape& filter_shape,
                             const ConvArgs& args) {
   return gradient(make_op(ConvGradWeights(args)), input, output_grad, "filter_shape", filter_shape);
 }

@@ -1,6 +1,6 @@
 #pragma once
 #include "core/graph.h"
-#include "ops/window.h"
+#include "core/rows_cols.h"
 
 /// Convolutions of images with filters, and their gradients (Theano's tensor.nnet.conv2d and abstract_conv).
 ///
@@ -19,8 +19,8 @@ enum class Border {
 class BorderMode {
  public:
   BorderMode(Border border = Border::valid) : border_(border) {}
-  BorderMode(int pad) : BorderMode(pad, pad) {}
-  BorderMode(int pad_rows, int pad_cols) : is_pad_(true), pad_(pad_rows, pad_cols) {}
+  BorderMode(std::int64_t pad) : BorderMode(pad, pad) {}
+  BorderMode(std::int64_t pad_rows, std::int64_t pad_cols) : is_pad_(true), pad_(pad_rows, pad_cols) {}
   bool operator==(const BorderMode&) const = default;
 
   bool is_pad() const { return is_pad_; }
@@ -52,11 +52,11 @@ Var conv2d(const Arg& input, const Arg& filters, const ConvArgs& args = {});
 /// respect to the output. `input_shape` are the images' four sizes, integers or integer scalars; the first
 /// two may be -1, since the others tell them. Throws Error as conv2d, or if the output would have other
 /// sizes.
-Var conv2d_grad_wrt_inputs(const Arg& output_grad, const Arg& filters, const Args& input_shape,
+Var conv2d_grad_wrt_inputs(const Arg& output_grad, const Arg& filters, const Shape& input_shape,
                            const ConvArgs& args = {});
 
 /// The same with respect to the filters, whose four sizes are `filter_shape`.
-Var conv2d_grad_wrt_weights(const Arg& input, const Arg& output_grad, const Args& filter_shape,
+Var conv2d_grad_wrt_weights(const Arg& input, const Arg& output_grad, const Shape& filter_shape,
                             const ConvArgs& args = {});
 
 }  // namespace damo

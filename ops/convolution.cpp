@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "ops/blas.h"
+#include "ops/direct_convolution.h"
 #include "ops/patches.h"
 
 namespace damo {
@@ -119,9 +120,17 @@ void convolve_block(const ConvGeometry& g, Patches<T>& patches, const View& x, c
 template <class T>
 void forward(const ConvGeometry& g, const View& x, const View& w, const View& y) {
   const T* const filters = filter_matrix<T>(g, w);
+  thread_local DirectConvolution<T> memory;
+  DirectConvolution<T>& direct = memory;
+  const bool directly = DirectConvolution<T>::suits(g);
+  if (directly) direct.begin(g, filters);
   parallel(threads_of(g), [&](Part part) {
     Patches<T>& patches = patches_of<T>(g);
     const auto [begin, end] = part.range(g.all_rows(), g.batch >= part.n ? g.out_rows : 1);
+    if (directly)
+      return for_images(g, {begin, end}, [&](std::int64_t image, std::int64_t i, std::int64_t n) {
+        direct.convolve(patches.padded(x, image), i, i + n, y.ptr<T>() + image * g.n_filters * g.out_size());
+      });
     for_blocks<T>(g, begin, end,
                   [&](OutputRows rows) { convolve_block(g, patches, x, filters, y.ptr<T>(), rows); });
   });

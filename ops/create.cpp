@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/op.h"
+#include "core/size.h"
 #include "core/walk.h"
 #include "ops/elemwise.h"
 #include "ops/shape.h"
@@ -19,10 +20,7 @@ struct Arange : OpOf<Arange> {
     Type y(DType::int64, {-1});
     check(!x[2].has_value || x[2].value != 0, "the step is 0");
     if (!x[0].has_value || !x[1].has_value || !x[2].has_value) return {y};
-    const std::int64_t start = x[0].value, stop = x[1].value, step = x[2].value;
-    const std::int64_t span = step > 0 ? stop - start : start - stop;
-    const std::int64_t width = step > 0 ? step : -step;
-    y.shape[0] = span <= 0 ? 0 : (span + width - 1) / width;
+    y.shape[0] = steps_between(x[0].value, x[1].value, x[2].value);
     return {y};
   }
 
@@ -30,9 +28,12 @@ struct Arange : OpOf<Arange> {
   bool needs_value(int) const override { return true; }
 
   void perform(const Views& x, const Views& y) const override {
-    const std::int64_t start = *x[0].ptr<std::int64_t>(), step = *x[2].ptr<std::int64_t>();
+    // Unsigned: the range may be wider than int64.
+    const auto start = static_cast<std::uint64_t>(*x[0].ptr<std::int64_t>()),
+               step = static_cast<std::uint64_t>(*x[2].ptr<std::int64_t>());
     std::int64_t* out = y[0].ptr<std::int64_t>();
-    for (std::int64_t i = 0; i < y[0].size(); ++i) out[i] = start + i * step;
+    for (std::int64_t i = 0; i < y[0].size(); ++i)
+      out[i] = static_cast<std::int64_t>(start + static_cast<std::uint64_t>(i) * step);
   }
 };
 
@@ -144,7 +145,7 @@ Var filled(const Var& x, const Var& value) {
 
 }  // namespace
 
-Var full(const Args& sizes, const Arg& value, std::optional<DType> dtype) {
+Var full(const Shape& sizes, const Arg& value, std::optional<DType> dtype) {
   const Scope here(value);
   return alloc(filling(value, dtype, value.is_float_literal() ? floatX() : DType::int64), sizes);
 }

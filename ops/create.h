@@ -21,7 +21,7 @@ Vars ogrid(const std::vector<Slice>& slices, Here at = {});
 
 /// An array of the given shape that holds `value` everywhere. dtype: the value's, unless it is given; that of
 /// a literal is floatX or int64.
-Var full(const Args& shape, const Arg& value, std::optional<DType> dtype = std::nullopt);
+Var full(const Shape& shape, const Arg& value, std::optional<DType> dtype = std::nullopt);
 /// The same with x's shape, and x's dtype unless one is given.
 Var full_like(const Arg& x, const Arg& value, std::optional<DType> dtype = std::nullopt);
 /// The same with x's shape and the value's dtype; a literal takes x's.

@@ -8,6 +8,7 @@
 #include "core/visit.h"
 #include "ops/elemwise.h"
 #include "ops/index.h"
+#include "ops/reduction.h"
 #include "ops/shape.h"
 
 namespace damo {
@@ -171,5 +172,11 @@ Var cumulative(Cumulative::Kind kind, const Arg& arg, std::optional<int> axis) {
 
 Var cumsum(const Arg& x, std::optional<int> axis) { return cumulative(Cumulative::Kind::sum, x, axis); }
 Var cumprod(const Arg& x, std::optional<int> axis) { return cumulative(Cumulative::Kind::prod, x, axis); }
+
+Var prod_of_others(const Var& x, int axis) {
+  const Var back = reversed(x, axis), one = ones_like(x);
+  const Var later = reversed(delayed(cumprod(back, axis), one, axis), axis);
+  return delayed(cumprod(x, axis), one, axis) * later;
+}
 
 }  // namespace damo

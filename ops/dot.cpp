@@ -6,7 +6,7 @@
 #include "ops/elemwise.h"
 #include "ops/products.h"
 #include "ops/shape.h"
-#include "ops/warn_float64.h"
+#include "core/warn_float64.h"
 
 namespace damo {
 namespace {

@@ -22,13 +22,14 @@ struct EighOp : OpOf<EighOp> {
 
   Var size(const Vars& x, int, int axis) const override { return shape(x[0], axis); }
 
-  // gx = s + s^T folded onto the triangle, s = v (diag(gw) + (v^T gv) / (w_j - w_i)) v^T (Giles 2008)
+  // gx = s + s^T folded onto the triangle, s = v (diag(gw) + (v^T gv) / (w_j - w_i)) v^T (Giles 2008). Equal
+  // eigenvalues have no eigenvectors of their own to change: that matters only to a cost that uses them.
   Vars L_op(const Vars&, const Vars& y, const Vars& gy) const override {
     const Var &w = y[0], &v = y[1], vT = transpose(v);
     const Var wi = dimshuffle(w, {0, 'x'}), wj = dimshuffle(w, {'x', 0});
     const Var n = arange(shape(w, 0));
     const Var on_diagonal = eq(dimshuffle(n, {0, 'x'}), dimshuffle(n, {'x', 0}));
-    const Var apart = dot(vT, gy[1]) / switch_(on_diagonal, 1, wj - wi);
+    const Var apart = mul_no_nan(dot(vT, gy[1]), inv(switch_(on_diagonal, 1, wj - wi)));
     const Var inner = switch_(on_diagonal, dimshuffle(gy[0], {0, 'x'}), apart);
     const Var s = matrix_dot({v, inner, vT});
     return {lower_half(s + transpose(s))};

@@ -2,7 +2,7 @@
 
 #include "ops/shape.h"
 #include "ops/tile.h"
-#include "ops/warn_float64.h"
+#include "core/warn_float64.h"
 
 namespace damo {
 

@@ -1,23 +1,12 @@
 #include "ops/few_rows.h"
 
 #include <algorithm>
-#include <utility>
 
-#include "ops/lanes.h"
+#include "ops/blocking.h"
 #include "ops/scratch.h"
 
 namespace damo {
 namespace {
-
-/// A block of results that fills the registers: `rows` vectors times `packets` packets of columns, and for
-/// inner products `vectors` times `rows`. What they are made of takes the registers that are left.
-struct Blocking {
-  int rows, packets, dot_vectors;
-};
-constexpr Blocking blocking = packet_bytes == 64       ? Blocking{8, 3, 6}
-                              : packet_bytes == 32     ? Blocking{4, 3, 3}
-                              : packet_registers == 32 ? Blocking{5, 4, 4}
-                                                       : Blocking{4, 2, 2};  // and the product, without FMA
 
 constexpr int dot_rows = 4;
 
@@ -33,25 +22,6 @@ __attribute__((always_inline)) inline void prefetch(const T* p) {
   for (std::int64_t j = 0; j < elements; j += cache_line / static_cast<std::int64_t>(sizeof(T)))
     __builtin_prefetch(p + j);
   __builtin_prefetch(p + elements - 1);
-}
-
-/// f<1>(), ..., f<most>(): the one of n.
-template <int most, class F>
-__attribute__((always_inline)) inline void with_count(std::int64_t n, F f) {
-  [&]<int... i>(std::integer_sequence<int, i...>) {
-    ((n == i + 1 ? f.template operator()<i + 1>() : void()), ...);
-  }
-  (std::make_integer_sequence<int, most>());
-}
-
-/// Groups of at most `most`, as equal as can be: f(first, size).
-template <class F>
-__attribute__((always_inline)) inline void for_groups(std::int64_t n, std::int64_t most, F f) {
-  const std::int64_t groups = (n + most - 1) / most;
-  for (std::int64_t g = 0; g < groups; ++g) {
-    const std::int64_t begin = n * g / groups, end = n * (g + 1) / groups;
-    f(begin, end - begin);
-  }
 }
 
 /// f<packets>(get, put, j) for blocks of the columns [from, to).

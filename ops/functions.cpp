@@ -1,9 +1,10 @@
-#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <numbers>
 #include <type_traits>
 
 #include "ops/elemwise.h"
+#include "ops/exponential.h"
 #include "ops/kernels.h"
 #include "ops/shape.h"
 
@@ -11,98 +12,34 @@
 namespace damo {
 namespace {
 
-/// log(1 + e) from u = 1 + e and its logarithm, exact also where u rounds to 1.
-template <class T>
-T log1p_of(T e, T u, T log_u) {
-  return u == T(1) || u == std::numeric_limits<T>::infinity() ? e : log_u * (e / (u - T(1)));
-}
-
-template <class T>
-void log1p_tile(T* y, const T* e, int n) {
-  alignas(64) T u[tile_size];
-  alignas(64) T log_u[tile_size];
-  WriteTile<T> wu(u, n), wl(log_u, n);
-  wu = ReadTile<T>(e, n) + T(1);
-  wl = wu.log();
-  for (int i = 0; i < n; ++i) y[i] = log1p_of(e[i], u[i], log_u[i]);
-}
-
-template <class T>
-void log1p_kernel(void* y, const void* const* x, int n) {
-  log1p_tile(static_cast<T*>(y), static_cast<const T*>(x[0]), n);
-}
-
-// Eigen's vector square root rounds loosely, and gives NaN at infinity.
-template <class T>
-void sqrt_kernel(void* y, const void* const* x, int n) {
-  T* out = static_cast<T*>(y);
-  const T* in = static_cast<const T*>(x[0]);
-  for (int i = 0; i < n; ++i) out[i] = std::sqrt(in[i]);
-}
-
-// Eigen's vector exponential stops at the smallest normal number: what lies below is left to the C library.
-template <class T>
-void exp_kernel(void* y, const void* const* x, int n) {
-  constexpr T lowest = std::is_same_v<T, float> ? T(-87) : T(-708);
-  alignas(64) T e[tile_size];
-  T* out = static_cast<T*>(y);
-  const T* in = static_cast<const T*>(x[0]);
-  WriteTile<T>(e, n) = ReadTile<T>(in, n).exp();
-  // A count of the element's width, so that the loop is vectorized.
-  std::conditional_t<std::is_same_v<T, float>, std::int32_t, std::int64_t> n_low = 0;
-  for (int i = 0; i < n; ++i) n_low += in[i] < lowest ? 1 : 0;
-  if (n_low > 0)
-    for (int i = 0; i < n; ++i)
-      if (in[i] < lowest) e[i] = std::exp(in[i]);
-  std::copy(e, e + n, out);
-}
-
 /// Beyond these the function has reached its limit: Theano's bounds, whose costs a port reproduces.
 template <class T>
 struct Saturation {
   static constexpr T sigmoid_low = std::is_same_v<T, float> ? T(-88) : T(-709);
-  static constexpr T sigmoid_high = std::is_same_v<T, float> ? T(15) : T(19);
   static constexpr T softplus_low = std::is_same_v<T, float> ? T(-103) : T(-745);
   static constexpr T softplus_high = std::is_same_v<T, float> ? T(14) : T(16);
 };
 
 template <class T>
-void sigmoid_kernel(void* y, const void* const* x, int n) {
-  alignas(64) T s[tile_size];
-  const T* v = static_cast<const T*>(x[0]);
-  T* out = static_cast<T*>(y);
-  WriteTile<T>(s, n) = ((-ReadTile<T>(v, n)).exp() + T(1)).inverse();
+[[gnu::always_inline]] inline T sigmoid_of(T x) {
   using S = Saturation<T>;
-  for (int i = 0; i < n; ++i) out[i] = v[i] > S::sigmoid_high ? T(1) : v[i] < S::sigmoid_low ? T(0) : s[i];
+  const T y = T(1) / (T(1) + exp_of(-x));
+  return x < S::sigmoid_low ? T(0) : y;
 }
 
 /// max(x, 0) + log(1 + exp(-|x|)): nothing overflows.
 template <class T>
-void softplus_kernel(void* y, const void* const* x, int n) {
-  alignas(64) T e[tile_size];
-  alignas(64) T u[tile_size];
-  alignas(64) T log_u[tile_size];
-  const T* v = static_cast<const T*>(x[0]);
-  T* out = static_cast<T*>(y);
-  WriteTile<T>(e, n) = (-ReadTile<T>(v, n).abs()).exp();
-  WriteTile<T>(u, n) = ReadTile<T>(e, n) + T(1);
-  WriteTile<T>(log_u, n) = ReadTile<T>(u, n).log();
+[[gnu::always_inline]] inline T softplus_of(T x) {
   using S = Saturation<T>;
-  for (int i = 0; i < n; ++i) {
-    const T a = v[i] <= 0 ? T(0) : v[i], value = a + log1p_of(e[i], u[i], log_u[i]);
-    e[i] = a > S::softplus_high ? a : v[i] < S::softplus_low ? T(0) : value;
-  }
-  std::copy(e, e + n, out);
+  const T y = (x <= T(0) ? T(0) : x) + log1p_of_fraction(exp_within_limits(-std::abs(x)));
+  return x > S::softplus_high ? x : x < S::softplus_low ? T(0) : y;
 }
 
-OpPtr raw(std::string name, TileKernel f32, TileKernel f64, Derivative derivative) {
-  auto row = std::make_shared<ScalarOp>(ScalarOp{.name = std::move(name), .promote = Promote::floating});
-  row->kernels[static_cast<int>(DType::float32)] = f32;
-  row->kernels[static_cast<int>(DType::float64)] = f64;
-  row->grad = [derivative](const Var& g, const Vars& x, const Var& y) {
-    return Vars{derivative(g, x[0], y)};
-  };
-  return make_op(Elemwise(row));
+/// e / (1 + e)^2, e = exp(-|x|).
+template <class T>
+[[gnu::always_inline]] inline T sigmoid_slope_of(T x) {
+  const T e = exp_of(-std::abs(x)), y = e / ((T(1) + e) * (T(1) + e));
+  return std::abs(x) > -Saturation<T>::sigmoid_low ? T(0) : y;
 }
 
 template <class F>
@@ -112,6 +49,14 @@ OpPtr predicate(std::string name, F f) {
   const auto never = [](const std::int64_t*) -> std::int64_t { return 0; };
   set_integer_kernels<decltype(never), 1>(*row, never);
   return make_op(Elemwise(row));
+}
+
+/// The derivative of sigmoid, sigmoid(x) sigmoid(-x): all digits on both sides.
+Var sigmoid_slope(const Var& x) {
+  static const OpPtr op = unary_of_each(
+      "sigmoid_slope", [](auto v) { return sigmoid_slope_of(v); },
+      [](const Var& g, const Var& v, const Var& y) { return g * y * -tanh(0.5 * v); });
+  return elementwise(op, {x});
 }
 
 std::int64_t negated(std::int64_t v) { return static_cast<std::int64_t>(0U - static_cast<std::uint64_t>(v)); }
@@ -126,8 +71,8 @@ Var neg(const Arg& a) {
 }
 
 Var exp(const Arg& a) {
-  static const OpPtr op = raw("exp", exp_kernel<float>, exp_kernel<double>,
-                              [](const Var& g, const Var&, const Var& y) { return g * y; });
+  static const OpPtr op = unary_of_each(
+      "exp", [](auto x) { return exp_of(x); }, [](const Var& g, const Var&, const Var& y) { return g * y; });
   return elementwise(op, {a});
 }
 
@@ -139,15 +84,16 @@ Var exp2(const Arg& a) {
 }
 
 Var expm1(const Arg& a) {
-  static const OpPtr op = unary(
-      "expm1", [](auto x) { return x.expm1(); },
-      [](const Var& g, const Var&, const Var& y) { return g * (y + 1); });
+  static const OpPtr op = unary_of_each(
+      "expm1", [](auto x) { return expm1_of(x); },
+      [](const Var& g, const Var& x, const Var&) { return g * exp(x); });
   return elementwise(op, {a});
 }
 
 Var log(const Arg& a) {
-  static const OpPtr op = unary(
-      "log", [](auto x) { return x.log(); }, [](const Var& g, const Var& x, const Var&) { return g / x; });
+  static const OpPtr op = unary_of_each(
+      "log", [](auto x) { return log_of(x); },
+      [](const Var& g, const Var& x, const Var&) { return mul_no_nan(g, inv(x)); });
   return elementwise(op, {a});
 }
 
@@ -155,26 +101,28 @@ Var log(const Arg& a) {
 Var log2(const Arg& a) {
   static const OpPtr op = unary_of_each(
       "log2", [](auto x) { return std::log2(x); },
-      [](const Var& g, const Var& x, const Var&) { return g / (x * std::numbers::ln2); });
+      [](const Var& g, const Var& x, const Var&) { return mul_no_nan(g, inv(x * std::numbers::ln2)); });
   return elementwise(op, {a});
 }
 
 Var log10(const Arg& a) {
   static const OpPtr op = unary_of_each(
       "log10", [](auto x) { return std::log10(x); },
-      [](const Var& g, const Var& x, const Var&) { return g / (x * std::numbers::ln10); });
+      [](const Var& g, const Var& x, const Var&) { return mul_no_nan(g, inv(x * std::numbers::ln10)); });
   return elementwise(op, {a});
 }
 
 Var log1p(const Arg& a) {
-  static const OpPtr op = raw("log1p", log1p_kernel<float>, log1p_kernel<double>,
-                              [](const Var& g, const Var& x, const Var&) { return g / (1 + x); });
+  static const OpPtr op = unary_of_each(
+      "log1p", [](auto x) { return log1p_of(x); },
+      [](const Var& g, const Var& x, const Var&) { return mul_no_nan(g, inv(1 + x)); });
   return elementwise(op, {a});
 }
 
 Var sqrt(const Arg& a) {
-  static const OpPtr op = raw("sqrt", sqrt_kernel<float>, sqrt_kernel<double>,
-                              [](const Var& g, const Var&, const Var& y) { return g * 0.5 / y; });
+  static const OpPtr op = unary_of_each(
+      "sqrt", [](auto x) { return std::sqrt(x); },
+      [](const Var& g, const Var&, const Var& y) { return mul_no_nan(g, 0.5 / y); });
   return elementwise(op, {a});
 }
 
@@ -218,22 +166,27 @@ Var sgn(const Arg& a) {
   return elementwise(op, {a});
 }
 
+// Eigen has a quick one for float32.
 Var tanh(const Arg& a) {
-  static const OpPtr op = unary(
-      "tanh", [](auto x) { return x.tanh(); },
-      [](const Var& g, const Var&, const Var& y) { return g * (1 - sqr(y)); });
+  const auto single = [](auto x) { return x.tanh(); };
+  const auto of_each = [](auto x) { return tanh_of(x); };
+  static const OpPtr op = unary("tanh", array_kernel<float, float, decltype(single), 1>,
+                                element_kernel<double, decltype(of_each)>,
+                                [](const Var& g, const Var& x, const Var&) { return g * (4 * sigmoid_slope(2 * x)); });
   return elementwise(op, {a});
 }
 
 Var sigmoid(const Arg& a) {
-  static const OpPtr op = raw("sigmoid", sigmoid_kernel<float>, sigmoid_kernel<double>,
-                              [](const Var& g, const Var&, const Var& y) { return g * y * (1 - y); });
+  static const OpPtr op = unary_of_each(
+      "sigmoid", [](auto x) { return sigmoid_of(x); },
+      [](const Var& g, const Var& x, const Var&) { return g * sigmoid_slope(x); });
   return elementwise(op, {a});
 }
 
 Var softplus(const Arg& a) {
-  static const OpPtr op = raw("softplus", softplus_kernel<float>, softplus_kernel<double>,
-                              [](const Var& g, const Var& x, const Var&) { return g * sigmoid(x); });
+  static const OpPtr op = unary_of_each(
+      "softplus", [](auto x) { return softplus_of(x); },
+      [](const Var& g, const Var& x, const Var&) { return g * sigmoid(x); });
   return elementwise(op, {a});
 }
 

@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <queue>
 
 #include "core/op.h"
 #include "core/walk.h"
+#include "ops/dependence.h"
 #include "ops/fused.h"
 #include "ops/passes.h"
 #include "ops/products.h"
@@ -22,31 +24,6 @@ Readers readers_of(const std::vector<NodePtr>& order) {
     }
   return readers;
 }
-
-/// What depends on what.
-class Dependence {
- public:
-  explicit Dependence(const std::vector<NodePtr>& order) {
-    for (std::size_t i = 0; i < order.size(); ++i) place_.emplace(order[i].get(), i);
-  }
-
-  bool depends(const Var& v, const Node* on) const {
-    const std::size_t first = place_.at(on);
-    std::vector<const Node*> stack{v.node_ptr().get()};
-    std::unordered_set<const Node*> seen;
-    while (!stack.empty()) {
-      const Node* node = stack.back();
-      stack.pop_back();
-      if (node == on) return true;
-      if (place_.at(node) < first || !seen.insert(node).second) continue;
-      for (const Var& x : node->inputs) stack.push_back(x.node_ptr().get());
-    }
-    return false;
-  }
-
- private:
-  std::unordered_map<const Node*, std::size_t> place_;
-};
 
 /// The matrix w if v is its transpose.
 std::optional<Var> transpose_of(const Var& v) {
@@ -77,6 +54,20 @@ struct Between {
   Vars outputs;                  ///< of the members: g, and then what others read
 };
 
+/// A product x w^T, and what becomes one sweep with it: g w and what is between them, or w + alpha a b.
+struct Sweep {
+  NodePtr first, last;
+  Between between;
+  std::optional<AddedProduct> added;
+
+  std::vector<NodePtr> nodes() const {
+    std::vector<NodePtr> all{first};
+    all.insert(all.end(), between.members.begin(), between.members.end());
+    all.push_back(last);
+    return all;
+  }
+};
+
 /// The nodes of a graph, and what rewriting them needs to know.
 struct Graph {
   std::vector<NodePtr> order;
@@ -98,29 +89,57 @@ struct Graph {
     const auto found = transposed_products.find(w);
     return found == transposed_products.end() ? none : found->second;
   }
+
+  void sort(std::vector<NodePtr>& nodes) const {
+    std::sort(nodes.begin(), nodes.end(), [&](const NodePtr& a, const NodePtr& b) {
+      return dependence.place(a.get()) < dependence.place(b.get());
+    });
+  }
 };
 
-/// The elementwise operations on all ways from `first` to g, if there are no other ways.
-std::optional<Between> find_between(const NodePtr& first, const NodePtr& last, const Graph& graph) {
-  constexpr std::size_t most_operands = 16;
-  const Type& type = first->types[0];
+std::size_t n_steps(const Node& node) {
+  const auto* fused = dynamic_cast<const Fused*>(node.op.get());
+  return fused == nullptr ? 1 : fused->program.code.size();
+}
+
+/// The elementwise nodes from which g is computed without anything else in between: the nearest.
+std::vector<NodePtr> elementwise_cone(const Var& g, const Graph& graph) {
+  const auto earlier = [&](const NodePtr& a, const NodePtr& b) {
+    return graph.dependence.place(a.get()) < graph.dependence.place(b.get());
+  };
+  std::priority_queue<NodePtr, std::vector<NodePtr>, decltype(earlier)> next(earlier);
+  std::unordered_set<const Node*> seen;
+  const auto meet = [&](const NodePtr& node) {
+    if (is_elementwise_matrix(*node, g.type()) && seen.insert(node.get()).second) next.push(node);
+  };
+  std::vector<NodePtr> cone;
+  for (meet(g.node_ptr()); !next.empty() && cone.size() < most_steps;) {
+    cone.push_back(next.top());
+    next.pop();
+    for (const Var& x : cone.back()->inputs) meet(x.node_ptr());
+  }
+  graph.sort(cone);
+  return cone;
+}
+
+/// The operations of the cone on all ways from `first` to g, if there are no other ways.
+std::optional<Between> find_between(const NodePtr& first, const NodePtr& last,
+                                    const std::vector<NodePtr>& cone, const Graph& graph) {
+  constexpr std::size_t most_arrays = 16;
   const Var g = last->inputs[0];
   Between b{{}, {Var(first)}, {g}};
   std::unordered_set<const Node*> inside;
-  bool active = false;
-  for (const NodePtr& node : graph.order) {
-    if (node == first) active = true;
-    if (node == last) break;
-    if (!active || !is_elementwise_matrix(*node, type)) continue;
+  std::size_t steps = 0;
+  for (const NodePtr& node : cone) {
     const bool follows = std::any_of(node->inputs.begin(), node->inputs.end(), [&](const Var& x) {
       return x.node_ptr() == first || inside.contains(x.node_ptr().get());
     });
-    if (follows && (g.node_ptr() == node || graph.dependence.depends(g, node.get()))) {
-      inside.insert(node.get());
-      b.members.push_back(node);
-    }
+    if (!follows) continue;
+    inside.insert(node.get());
+    b.members.push_back(node);
+    steps += n_steps(*node);
   }
-  if (b.members.empty() || !inside.contains(g.node_ptr().get())) return std::nullopt;
+  if (steps > most_steps || !inside.contains(g.node_ptr().get())) return std::nullopt;
   for (const NodePtr& node : b.members) {
     for (const Var& x : node->inputs) {
       if (inside.contains(x.node_ptr().get()) || x.node_ptr() == first) continue;
@@ -136,43 +155,153 @@ std::optional<Between> find_between(const NodePtr& first, const NodePtr& last, c
         });
     if (read_outside && !same(y, g)) b.outputs.push_back(y);
   }
-  if (b.operands.size() + b.outputs.size() > most_operands) return std::nullopt;
+  if (b.operands.size() + b.outputs.size() > most_arrays) return std::nullopt;
   return b;
 }
 
-/// One sweep that can replace a product g w, or the sum w + alpha a b: what becomes what.
-VarMap<Var> find_sweep(const Graph& graph, const NodePtr& last) {
-  VarMap<Var> becomes;
+/// The sweeps of which `last` can be part, the one that begins first before others, as long as `take` refuses
+/// them.
+template <class Take>
+void offer_sweeps(const Graph& graph, const NodePtr& last, Take take) {
   if (is_matrix_product(last)) {
     const Var& w = last->inputs[1];
-    for (const NodePtr& first : graph.products_with_transpose_of(w)) {
-      if (first == last) continue;
-      const auto between = find_between(first, last, graph);
-      if (!between) continue;
-      const Scope here(*last, {Origin::Kind::rule, "sweep"});
-      const OpPtr f = make_op(Fused(between->members, between->operands, between->outputs));
-      const Vars y =
-          dot_f_dot(f, first->inputs[0], w, Vars(between->operands.begin() + 1, between->operands.end()));
-      becomes.emplace(Var(last), y[0]);
-      becomes.emplace(Var(first), y[1]);
-      for (std::size_t i = 0; i < between->outputs.size(); ++i)
-        becomes.emplace(between->outputs[i], y[i + 2]);
-      return becomes;
-    }
-  } else if (const auto added = added_product(Var(last))) {
-    const Var& w = last->inputs[0];
-    for (const NodePtr& first : graph.products_with_transpose_of(w)) {
-      const bool apart = !graph.dependence.depends(Var(last), first.get()) &&
-                         !graph.dependence.depends(Var(first), last.get());
-      if (!apart) continue;
-      const Scope here(*last, {Origin::Kind::rule, "sweep"});
-      const Vars y = dot_and_add_dot(first->inputs[0], w, *added);
-      becomes.emplace(Var(first), y[0]);
-      becomes.emplace(Var(last), y[1]);
-      return becomes;
-    }
+    if (graph.products_with_transpose_of(w).empty()) return;
+    const std::vector<NodePtr> cone = elementwise_cone(last->inputs[0], graph);
+    std::vector<NodePtr> firsts;
+    for (const NodePtr& node : cone)
+      for (const Var& x : node->inputs)
+        if (is_matrix_product(x.node_ptr()) && x.node().types[0].stretch == node->types[0].stretch)
+          if (const auto of = transpose_of(x.node().inputs[1]); of && same(*of, w)) firsts.push_back(x.node_ptr());
+    graph.sort(firsts);
+    for (const NodePtr& first : firsts)
+      if (const auto between = find_between(first, last, cone, graph))
+        if (take({first, last, *between, std::nullopt})) return;
+  } else if (const auto added = last->kind == Node::Kind::apply ? added_product(Var(last)) : std::nullopt) {
+    const std::vector<NodePtr>& firsts = graph.products_with_transpose_of(last->inputs[0]);
+    if (firsts.empty()) return;
+    const auto before = graph.dependence.back_to(firsts.front().get(), Var(last));
+    for (const NodePtr& first : firsts)
+      if (!before.contains(first.get()) && !graph.dependence.depends(Var(first), last.get()))
+        if (take({first, last, {}, added})) return;
   }
-  return becomes;
+}
+
+/// Sweeps of which no node belongs to two.
+std::vector<Sweep> find_sweeps(const Graph& graph) {
+  std::vector<Sweep> sweeps;
+  std::unordered_set<const Node*> taken;
+  for (const NodePtr& node : graph.order)
+    offer_sweeps(graph, node, [&](const Sweep& sweep) {
+      const std::vector<NodePtr> nodes = sweep.nodes();
+      if (std::any_of(nodes.begin(), nodes.end(), [&](const NodePtr& n) { return taken.contains(n.get()); }))
+        return false;
+      for (const NodePtr& n : nodes) taken.insert(n.get());
+      sweeps.push_back(sweep);
+      return true;
+    });
+  return sweeps;
+}
+
+/// The graph in which each sweep is one vertex, and each other node too.
+class Contracted {
+ public:
+  Contracted(const Graph& graph, const std::vector<Sweep>& sweeps) {
+    for (const Sweep& sweep : sweeps) add(sweep.nodes());
+    for (const NodePtr& node : graph.order)
+      if (!vertex_of_.contains(node.get())) add({node});
+  }
+
+  /// The strongly connected components, each after what it depends on (Tarjan 1972). Vertex i is sweep i.
+  std::vector<std::vector<std::size_t>> components() const {
+    const std::size_t n = nodes_.size(), none = static_cast<std::size_t>(-1);
+    std::vector<std::vector<std::size_t>> found;
+    std::vector<std::size_t> number(n, none), low(n, 0), open;
+    std::vector<bool> is_open(n, false);
+    std::size_t count = 0;
+    struct Frame {
+      std::size_t v;
+      std::vector<std::size_t> next;
+    };
+    std::vector<Frame> stack;
+    const auto enter = [&](std::size_t v) {
+      number[v] = low[v] = count++;
+      open.push_back(v);
+      is_open[v] = true;
+      stack.push_back({v, inputs_of(v)});
+    };
+    for (std::size_t root = 0; root < n; ++root) {
+      if (number[root] == none) enter(root);
+      while (!stack.empty()) {
+        const std::size_t v = stack.back().v;
+        if (!stack.back().next.empty()) {
+          const std::size_t w = stack.back().next.back();
+          stack.back().next.pop_back();
+          if (number[w] == none)
+            enter(w);
+          else if (is_open[w])
+            low[v] = std::min(low[v], number[w]);
+          continue;
+        }
+        stack.pop_back();
+        if (!stack.empty()) low[stack.back().v] = std::min(low[stack.back().v], low[v]);
+        if (low[v] != number[v]) continue;
+        const auto from = std::find(open.rbegin(), open.rend(), v).base() - 1;
+        found.emplace_back(from, open.end());
+        for (const std::size_t w : found.back()) is_open[w] = false;
+        open.erase(from, open.end());
+      }
+    }
+    return found;
+  }
+
+  const std::vector<NodePtr>& nodes(std::size_t vertex) const { return nodes_[vertex]; }
+
+ private:
+  void add(std::vector<NodePtr> nodes) {
+    for (const NodePtr& node : nodes) vertex_of_.emplace(node.get(), nodes_.size());
+    nodes_.push_back(std::move(nodes));
+  }
+
+  std::vector<std::size_t> inputs_of(std::size_t vertex) const {
+    std::vector<std::size_t> inputs;
+    for (const NodePtr& node : nodes_[vertex])
+      for (const Var& x : node->inputs)
+        if (const std::size_t v = vertex_of_.at(x.node_ptr().get()); v != vertex) inputs.push_back(v);
+    return inputs;
+  }
+
+  std::vector<std::vector<NodePtr>> nodes_;
+  std::unordered_map<const Node*, std::size_t> vertex_of_;
+};
+
+/// Those of the sweeps that do not wait for each other: of some that do, the first.
+std::vector<Sweep> apart(const Graph& graph, const std::vector<Sweep>& sweeps) {
+  std::vector<Sweep> kept;
+  for (const std::vector<std::size_t>& component : Contracted(graph, sweeps).components())
+    if (const std::size_t first = *std::min_element(component.begin(), component.end()); first < sweeps.size())
+      kept.push_back(sweeps[first]);
+  return kept;
+}
+
+void put_sweep(const Sweep& sweep, Current& now, Trace& trace) {
+  const auto& [first, last, between, added] = sweep;
+  const auto put = [&](const Var& from, const Var& to) { now.put(from, with_stretch(to, from.type())); };
+  const Scope here(*last, {Origin::Kind::rule, "sweep"});
+  const Var x = now(first->inputs[0]);
+  if (added) {
+    const auto& [alpha, a, b] = added->product;
+    const Vars y = dot_and_add_dot(x, now(last->inputs[0]), {now(added->scale), {now(alpha), now(a), now(b)}});
+    put(Var(first), y[0]);
+    put(Var(last), y[1]);
+  } else {
+    const OpPtr f = make_op(Fused(between.members, between.operands, between.outputs));
+    const Vars operands = now(Vars(between.operands.begin() + 1, between.operands.end()));
+    const Vars y = dot_f_dot(f, x, now(last->inputs[1]), operands);
+    put(Var(last), y[0]);
+    put(Var(first), y[1]);
+    for (std::size_t i = 0; i < between.outputs.size(); ++i) put(between.outputs[i], y[i + 2]);
+  }
+  trace.push_back({"sweep", Var(last), now(Var(last)), last->where});
 }
 
 }  // namespace
@@ -180,22 +309,22 @@ VarMap<Var> find_sweep(const Graph& graph, const NodePtr& last) {
 Vars fuse_sweeps(const Vars& outputs, Trace& trace) {
   const std::vector<NodePtr> order = toposort(outputs);
   if (std::none_of(order.begin(), order.end(), uses_transpose)) return outputs;
-  Vars now = outputs;
-  // One at a time: what is found next must not depend on what a sweep has just tied together.
-  for (bool again = true; again;) {
-    again = false;
-    const Graph graph(now);
-    for (const NodePtr& node : graph.order) {
-      if (node->kind != Node::Kind::apply) continue;
-      const VarMap<Var> becomes = find_sweep(graph, node);
-      if (becomes.empty()) continue;
-      trace.push_back({"sweep", Var(node), becomes.at(Var(node)), node->where});
-      now = substitute(now, becomes);
-      again = true;
-      break;
+  Vars roots = outputs;
+  while (true) {
+    const Graph graph(roots);
+    const std::vector<Sweep> sweeps = apart(graph, find_sweeps(graph));
+    if (sweeps.empty()) return roots;
+    const Contracted contracted(graph, sweeps);
+    Current now;
+    for (const std::vector<std::size_t>& one : contracted.components()) {
+      invariant(one.size() == 1, "sweeps wait for each other");
+      if (one[0] < sweeps.size())
+        put_sweep(sweeps[one[0]], now, trace);
+      else if (const NodePtr& node = contracted.nodes(one[0])[0]; node->kind == Node::Kind::apply)
+        now.put(node, now.rebuilt(*node));
     }
+    roots = now(roots);
   }
-  return now;
 }
 
 }  // namespace damo

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <unordered_set>
 
 #include "core/branches.h"
 #include "core/op.h"
@@ -10,9 +9,10 @@
 #include "ops/elemwise.h"
 #include "ops/ifelse.h"
 #include "ops/reduce.h"
-#include "ops/rules.h"
 #include "ops/scalar_op.h"
 #include "ops/shape.h"
+#include "ops/stabilized.h"
+#include "ops/zeros.h"
 
 namespace damo {
 namespace {
@@ -31,12 +31,26 @@ Var unbroadcast(const Var& g, const Var& x) {
   return cast(with_stretch(summed, x.type()), x.dtype());
 }
 
-/// The gradient of an elementwise node that is 0 where g is 0, also where the slope is infinite or NaN there.
+/// Whether gx is 0 wherever g is, also where the slope is infinite or NaN.
+bool keeps_zeros(const Var& gx, const Var& g) {
+  const ScalarOp* f = scalar_op(gx);
+  return f != nullptr && f->name == "mul_no_nan" && same(gx.node().inputs[0], g);
+}
+
+/// The gradient of an elementwise node, where it does.
 Vars gradient_or_zero(const Node& node, const Vars& y, const Var& g) {
-  Vars gx;
-  for (const Var& slope : node.op->L_op(node.inputs, y, {constant(Tensor::full({}, g.dtype(), 1))}))
-    gx.push_back(slope.is_set() ? mul_no_nan(g, slope) : Var());
+  Vars gx = node.op->L_op(node.inputs, y, {g});
+  const Vars slopes = node.op->L_op(node.inputs, y, {constant(Tensor::full({}, g.dtype(), 1))});
+  for (std::size_t i = 0; i < gx.size(); ++i)
+    if (gx[i].is_set() && !keeps_zeros(gx[i], g)) gx[i] = mul_no_nan(g, slopes[i]);
   return gx;
+}
+
+/// Whether the zeros in a gradient stand for values that the op has not chosen.
+bool is_choice(const Var& y) {
+  if (const ScalarOp* f = scalar_op(y)) return f->slope == Slope::choice;
+  const auto* op = dynamic_cast<const Chooses*>(y.node().op.get());
+  return op != nullptr && op->chooses();
 }
 
 /// The gradient of the cost with respect to every Var on the way from it to `wrt`, in reverse order of
@@ -50,30 +64,32 @@ class Backpropagation {
 
   void start(const Var& v, const Var& g) { add(v, 0, g); }
 
-  void run(const Vars& roots, const Vars& wrt) {
-    const std::vector<NodePtr> order = toposort(roots);
-    std::unordered_set<const Node*> on_the_way;
+  void run(const Stabilized& graph, const Vars& wrt) {
+    const NodeSet above = graph.above(wrt);
+    NodeSet on_the_way = above;
     for (const Var& v : wrt) on_the_way.insert(v.node_ptr().get());
-    for (const NodePtr& node : order)
-      for (const Var& x : node->inputs)
-        if (on_the_way.contains(x.node_ptr().get())) on_the_way.insert(node.get());
 
-    for (auto at = order.rbegin(); at != order.rend(); ++at) {
+    for (auto at = graph.order.rbegin(); at != graph.order.rend(); ++at) {
       const NodePtr& node = *at;
-      if (node->kind != Node::Kind::apply || !on_the_way.contains(node.get())) continue;
-      Vars y, gy;
+      if (node->kind != Node::Kind::apply || !above.contains(node.get())) continue;
+      const Vars y = outputs_of(node);
       int branch = Branches::nowhere;
-      for (int i = 0; i < static_cast<int>(node->types.size()); ++i) {
-        y.emplace_back(node, i);
-        if (!stops_.contains(y.back())) branch = branches_.common(branch, branch_of(y.back()));
-      }
+      for (const Var& v : y)
+        if (!stops_.contains(v)) branch = branches_.common(branch, branch_of(v));
       if (branch == Branches::nowhere) continue;
+      if (const auto found = graph.instead.find(node.get()); found != graph.instead.end()) {
+        pass_on(y, found->second);
+        continue;
+      }
+      Vars gy;
       for (const Var& v : y) gy.push_back(stops_.contains(v) ? Var() : gradient(v, branch));
       const Scope here(*node, {Origin::Kind::gradient, node->op->name()});
       for (std::size_t i = 0; i < y.size(); ++i)
         if (!gy[i].is_set()) gy[i] = zeros_like(y[i]);
       const ScalarOp* f = scalar_op(y[0]);
-      const bool below_choice = below_choice_.contains(node.get()),
+      const bool below_gradient =
+          node->origin.kind == Origin::Kind::gradient || below_gradient_.contains(node.get());
+      const bool chooses = is_choice(y[0]), below_choice = below_choice_.contains(node.get()),
                  may_be_infinite = f != nullptr && f->grad && f->slope == Slope::any;
       const Vars gx = below_choice && may_be_infinite ? gradient_or_zero(*node, y, gy[0])
                                                       : node->op->L_op(node->inputs, y, gy);
@@ -82,9 +98,12 @@ class Backpropagation {
       for (std::size_t i = 0; i < gx.size(); ++i) {
         const Var& x = node->inputs[i];
         if (!gx[i].is_set() || !on_the_way.contains(x.node_ptr().get())) continue;
-        if (below_choice || (f != nullptr && f->slope == Slope::choice))
+        if ((below_choice && dynamic_cast<const Mixes*>(node->op.get()) == nullptr) || chooses)
           below_choice_.insert(x.node_ptr().get());
-        // What is computed in integers does not change with the inputs, until it jumps: connected, but zero.
+        if (below_gradient) below_gradient_.insert(x.node_ptr().get());
+        // What is computed in integers does not change with the inputs, until it jumps: no way for a gradient.
+        // But the choices that a gradient makes, of max(x, 0) by x > 0, are constant in its own gradient.
+        if (!x.type().is_float() && !below_gradient) continue;
         add(x, branch_of(*node, i, branch),
             x.type().is_float() ? unbroadcast(gx[i], x) : cast(zeros_like(x), floatX()));
       }
@@ -115,6 +134,17 @@ class Backpropagation {
   }
 
  private:
+  /// What has come to `y` goes on to their stabilized forms.
+  void pass_on(const Vars& y, const Vars& instead) {
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const auto found = sums_.find(y[i]);
+      if (found == sums_.end() || stops_.contains(y[i])) continue;
+      const std::map<int, Var> parts = found->second;
+      for (const auto& [branch, g] : parts) add(instead[i], branch, g);
+      if (below_choice_.contains(y[i].node_ptr().get())) below_choice_.insert(instead[i].node_ptr().get());
+    }
+  }
+
   static void add(Var& total, const Var& g) { total = total.is_set() ? total + g : g; }
 
   void add(const Var& v, int branch, const Var& g) { add(sums_[v][branch], g); }
@@ -141,39 +171,68 @@ class Backpropagation {
   VarMap<int> number_of_;
   VarMap<std::map<int, Var>> sums_;  ///< by branch
   VarMap<bool> stops_;
-  /// Nodes whose result a switch or its like may not have chosen: sqrt in switch(x > 0, sqrt(x), 0).
-  std::unordered_set<const Node*> below_choice_;
+  /// Nodes whose result a switch, an index or their like may not have chosen: exp in switch(x < 9, exp(x),
+  /// 0).
+  NodeSet below_choice_;
+  NodeSet below_gradient_;  ///< nodes that a gradient's node uses
 };
 
-[[noreturn]] void reject(const Var& v, const std::string& why) {
-  const std::string place = to_string(v.node().where);
-  fail("grad: {}\n  {}   {}{}", why, v.type(), label(v), place.empty() ? "" : "\n  " + place);
+/// The variables that the message is about, the line of the last, and that of the call of grad.
+[[noreturn]] void reject(const Vars& of, const std::string& why) {
+  Types types;
+  for (const Var& v : of) types.push_back(v.type());
+  const std::string made = to_string(of.back().node().where), asked = to_string(Scope::where());
+  std::string message = explain("grad", of, types, of.back().node().where, why, {});
+  if (!asked.empty() && asked != made) message += (made.empty() ? "\n  " : ", grad ") + asked;
+  throw Error(message);
 }
 
-Vars gradients(const Var& cost, const Vars& wrt, const GradArgs& args) {
+/// What was computed in integers, last on the way from v to the cost; an empty Var if nothing was.
+Var last_integer(const Var& cost, const Var& v) {
+  std::unordered_set<const Node*> on_the_way{&v.node()};
+  Var last;
+  for (const NodePtr& node : toposort({cost}))
+    for (const Var& x : node->inputs) {
+      if (!on_the_way.contains(x.node_ptr().get())) continue;
+      on_the_way.insert(node.get());
+      if (!x.type().is_float()) last = x;
+    }
+  return last;
+}
+
+[[noreturn]] void reject_disconnected(const Var& cost, const Var& v) {
+  if (!cost.is_set())
+    reject({v}, fmt::format("what has a known gradient does not depend on {}, or not through anything with a "
+                            "gradient: if that is meant, say .disconnected_inputs = Disconnected::zero",
+                            label(v)));
+  if (const Var jumps = last_integer(cost, v); jumps.is_set())
+    reject({v, cost}, fmt::format("the cost {} depends on {} only through {}, which is computed in {} and has no "
+                                  "slope: take a smooth cost, or for zeros say .disconnected_inputs = "
+                                  "Disconnected::zero",
+                                  label(cost), label(v), label(jumps), jumps.dtype()));
+  reject({v, cost}, fmt::format("the cost {} does not depend on {}, or not through anything with a gradient: if "
+                                "that is meant, say .disconnected_inputs = Disconnected::zero",
+                                label(cost), label(v)));
+}
+
+/// `given` is the cost before it was stabilized.
+Vars gradients(const Stabilized& graph, const Var& given, const Vars& wrt, const GradArgs& args) {
   Backpropagation back(args);
-  Vars roots;
+  const Var& cost = graph.cost;
   if (cost.is_set()) {
-    roots.push_back(cost);
     const Scope here(cost.node(), {Origin::Kind::gradient, "cost"});
     back.start(cost, ones_like(cost));
   }
   for (const auto& [v, g] : args.known_grads) {
-    if (v.ndim() != g.ndim()) reject(v, fmt::format("the known gradient has another rank, {}", g.ndim()));
-    roots.push_back(v);
+    if (v.ndim() != g.ndim()) reject({v}, fmt::format("the known gradient has another rank, {}", g.ndim()));
     back.start(v, cast(g, v.dtype()));
   }
-  back.run(roots, wrt);
+  back.run(graph, wrt);
   Vars result;
   for (const Var& v : wrt) {
     Var g = back.gradient(v);
     if (!g.is_set()) {
-      if (args.disconnected_inputs == Disconnected::raise)
-        reject(v, fmt::format("{} does not depend on {}, or not through anything with a gradient: "
-                              "if that is meant, "
-                              "say .disconnected_inputs = Disconnected::zero",
-                              cost.is_set() ? "the cost " + label(cost) : "what has a known gradient",
-                              label(v)));
+      if (args.disconnected_inputs == Disconnected::raise) reject_disconnected(given, v);
       if (args.disconnected_inputs == Disconnected::zero) g = zeros_like(v);
     }
     result.push_back(g);
@@ -181,26 +240,13 @@ Vars gradients(const Var& cost, const Vars& wrt, const GradArgs& args) {
   return result;
 }
 
-/// The cost after the stabilizing rules, with everything that the user named left as it is.
-Var stabilized(const Var& cost, const Vars& wrt, const GradArgs& args) {
-  RewriteArgs rewriting;
-  rewriting.fixed = wrt;
-  rewriting.fixed.insert(rewriting.fixed.end(), args.consider_constant.begin(), args.consider_constant.end());
-  for (const auto& [v, g] : args.known_grads) rewriting.fixed.push_back(v);
-  // A draw over rewritten sizes would be a second draw, and what is printed would be printed twice.
-  for (const NodePtr& node : toposort({cost}))
-    for (int i = 0; i < static_cast<int>(node->types.size()); ++i)
-      if (node->kind == Node::Kind::apply && (node->op->next_of(i) >= 0 || node->op->has_effect()))
-        rewriting.fixed.emplace_back(node, i);
-  return rewrite({cost}, stabilizing_rules(), rewriting)[0];
-}
-
 void check_arguments(const Var& cost, const Vars& wrt) {
-  if (cost.is_set() && cost.ndim() != 0) reject(cost, "the cost must be a scalar: take its sum or mean");
-  if (cost.is_set() && !cost.type().is_float()) reject(cost, "the cost must be a float");
+  if (cost.is_set() && cost.ndim() != 0) reject({cost}, "the cost must be a scalar: take its sum or mean");
+  if (cost.is_set() && !cost.type().is_float()) reject({cost}, "the cost must be a float");
   for (const Var& v : wrt) {
-    check(v.is_set(), "grad: one of the variables to differentiate with respect to is an empty Var");
-    if (!v.type().is_float()) reject(v, "there is no gradient with respect to integers");
+    check(v.is_set(), "grad: one of the variables to differentiate with respect to is an empty Var\n  {}",
+          to_string(Scope::where()));
+    if (!v.type().is_float()) reject({v}, "there is no gradient with respect to integers");
   }
 }
 
@@ -218,8 +264,8 @@ ValueAndGrad value_and_grad(const Arg& arg, const Vars& wrt, const GradArgs& arg
         to_string(arg.where));
   const Var given = arg.is_set() ? arg.var() : Var();
   check_arguments(given, wrt);
-  const Var cost = given.is_set() ? stabilized(given, wrt, args) : given;
-  return {cost, gradients(cost, wrt, args)};
+  const Stabilized graph = stabilized(given, wrt, args);
+  return {graph.cost, gradients(graph, given, wrt, args)};
 }
 
 }  // namespace damo

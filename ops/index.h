@@ -1,4 +1,5 @@
 #pragma once
+#include <concepts>
 #include <optional>
 
 #include "core/graph.h"
@@ -44,6 +45,14 @@ class Index {
   std::optional<Arg> arg_;
   bool is_newaxis_ = false, is_ellipsis_ = false;
 };
+
+// x[slice(1, 3), 0] would be x[0]: write x[{slice(1, 3), 0}].
+
+template <class T>
+concept IndexPart = std::same_as<T, Slice> || std::same_as<T, NewAxis> || std::same_as<T, Ellipsis> ||
+                    std::derived_from<T, Var>;
+template <class A, class B>
+requires(IndexPart<A> || IndexPart<B>) void operator,(const A&, const B&) = delete;
 
 /// x[index...], as Var::operator[] writes it; the axes stand where NumPy puts them. Integers and slices give
 /// a view. Arrays of integers pick elements: arrays and integers together are stretched to one shape, whose

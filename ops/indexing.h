@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/op.h"
+#include "ops/zeros.h"
 
 /// The ops of indexing; `index.h` has the functions that make them.
 namespace damo {
@@ -41,6 +42,9 @@ struct Spec {
 
 /// i counted from the end if negative; throws Error unless it lies in [0, n).
 std::int64_t checked_position(std::int64_t i, int axis, std::int64_t n);
+/// Throws the Error of index i, element `at`, in row-major order, of an index array of that shape.
+[[noreturn]] void reject_position(std::int64_t i, int axis, std::int64_t n, const Sizes& shape,
+                                  std::int64_t at);
 
 /// Writes y to part of an array, or adds it, y stretched to the part's shape.
 void put(const View& part, const View& y, bool adds);
@@ -49,7 +53,7 @@ void put(const View& part, const View& y, bool adds);
 void check_fits(const Type& y, const Type& part);
 
 /// y = x[a:b:c, i, ...]: a view (inputs: x, bounds).
-struct Subtensor : OpOf<Subtensor> {
+struct Subtensor : OpOf<Subtensor>, Chooses {
   Spec spec;
 
   explicit Subtensor(Spec s) : spec(std::move(s)) {}
@@ -64,7 +68,7 @@ struct Subtensor : OpOf<Subtensor> {
 };
 
 /// z = x with x[...] set to y, or with y added to it (inputs: x, y, bounds).
-struct IncSubtensor : OpOf<IncSubtensor> {
+struct IncSubtensor : OpOf<IncSubtensor>, Chooses {
   Spec spec;
   bool adds;
 
@@ -76,6 +80,7 @@ struct IncSubtensor : OpOf<IncSubtensor> {
   }
   Types infer(const Types& x) const override;
   Vars L_op(const Vars& x, const Vars& y, const Vars& gy) const override;
+  bool chooses() const override { return !adds; }
   bool needs_value(int input) const override { return input > 1; }
   bool overwrites(int, int input) const override { return input == 0; }
   void perform(const Views& x, const Views& y) const override;
@@ -85,7 +90,7 @@ struct IncSubtensor : OpOf<IncSubtensor> {
 ///
 /// Of x[1:, i] and the like it is the middle step: slices were taken of x, and axes moved, before it, and
 /// axes are moved back behind it. It remembers what was before, for set_subtensor.
-struct AdvancedSubtensor : OpOf<AdvancedSubtensor> {
+struct AdvancedSubtensor : OpOf<AdvancedSubtensor>, Chooses {
   bool sliced = false;
   std::vector<int> order;  ///< of the axes that were moved, if they were
 
@@ -96,12 +101,13 @@ struct AdvancedSubtensor : OpOf<AdvancedSubtensor> {
   Var size(const Vars& x, int output, int axis) const override;
   Vars L_op(const Vars& x, const Vars& y, const Vars& gy) const override;
   bool can_fail() const override { return true; }
+  OpPtr checks() const override;
   void perform(const Views& x, const Views& y) const override;
 };
 
-/// z = x with the picked elements set to y, or with y added to them; one that is picked twice receives both
-/// (inputs: x, y, i, j, ...).
-struct AdvancedIncSubtensor : OpOf<AdvancedIncSubtensor> {
+/// z = x with the picked elements set to y, or with y added to them; one that is picked twice has the last
+/// value, or receives both (inputs: x, y, i, j, ...).
+struct AdvancedIncSubtensor : OpOf<AdvancedIncSubtensor>, Chooses {
   bool adds;
 
   explicit AdvancedIncSubtensor(bool a) : adds(a) {}
@@ -110,8 +116,10 @@ struct AdvancedIncSubtensor : OpOf<AdvancedIncSubtensor> {
   std::string name() const override { return adds ? "advanced_inc_subtensor" : "advanced_set_subtensor"; }
   Types infer(const Types& x) const override;
   Vars L_op(const Vars& x, const Vars& y, const Vars& gy) const override;
+  bool chooses() const override { return !adds; }
   bool overwrites(int, int input) const override { return input == 0; }
   bool can_fail() const override { return true; }
+  OpPtr checks() const override;
   void perform(const Views& x, const Views& y) const override;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 #include <Eigen/Core>
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 #include "ops/scalar_op.h"
@@ -21,6 +22,16 @@ void array_kernel(void* y, const void* const* x, int n) {
     out = F()(ReadTile<T>(static_cast<const T*>(x[0]), n));
   else
     out = F()(ReadTile<T>(static_cast<const T*>(x[0]), n), ReadTile<T>(static_cast<const T*>(x[1]), n));
+}
+
+/// A function of single elements. The loop writes where nothing that it reads can lie, so that compilers
+/// vectorize it.
+template <class T, class F>
+void element_kernel(void* y, const void* const* x, int n) {
+  alignas(64) T out[tile_size];
+  const T* in = static_cast<const T*>(x[0]);
+  for (int i = 0; i < n; ++i) out[i] = F()(in[i]);
+  std::memcpy(y, out, static_cast<std::size_t>(n) * sizeof(T));
 }
 
 /// A predicate, on single elements.
@@ -80,23 +91,29 @@ void set_integer_kernels(ScalarOp& row, F f) {
 using Derivative = Var (*)(const Var& g, const Var& x, const Var& y);
 
 /// A function of floats: integers are promoted.
-template <class F>
-OpPtr unary(std::string name, F f, Derivative derivative) {
+inline OpPtr unary(std::string name, TileKernel f32, TileKernel f64, Derivative derivative) {
   auto row = std::make_shared<ScalarOp>();
   row->name = std::move(name);
   row->promote = Promote::floating;
-  set_float_kernels<F, 1>(*row, f);
+  row->kernels[static_cast<int>(DType::float32)] = f32;
+  row->kernels[static_cast<int>(DType::float64)] = f64;
   row->grad = [derivative](const Var& g, const Vars& x, const Var& y) {
     return Vars{derivative(g, x[0], y)};
   };
   return make_op(Elemwise(row));
 }
 
+/// The same from an expression on Eigen arrays.
+template <class F>
+OpPtr unary(std::string name, F, Derivative derivative) {
+  return unary(std::move(name), array_kernel<float, float, F, 1>, array_kernel<double, double, F, 1>,
+               derivative);
+}
+
 /// The same from a function of single floats.
 template <class F>
 OpPtr unary_of_each(std::string name, F, Derivative derivative) {
-  return unary(
-      std::move(name), [](auto x) { return x.unaryExpr(F()); }, derivative);
+  return unary(std::move(name), element_kernel<float, F>, element_kernel<double, F>, derivative);
 }
 
 /// A function of floats and integers that keeps the dtype.

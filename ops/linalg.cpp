@@ -76,6 +76,8 @@ struct Determinant : OpOf<Determinant> {
     return {g * transpose(matrix_inverse(x[0]))};
   }
 
+  bool can_fail() const override { return true; }  // the decomposition allocates
+
   void perform(const Views& x, const Views& y) const override {
     for_float(x[0], [&]<class T>(T) { *y[0].ptr<T>() = static_cast<T>(value<T>(x[0])); });
   }
@@ -120,6 +122,8 @@ struct Pinv : OpOf<Pinv> {
     const Var left = matrix_dot({gT, y, yT}), right = matrix_dot({yT, y, gT});
     return {inner + (left - matrix_dot({x, y, left})) + (right - matrix_dot({right, y, x}))};
   }
+
+  bool can_fail() const override { return true; }  // the decomposition allocates
 
   void perform(const Views& x, const Views& y) const override {
     if (y[0].size() == 0) return;

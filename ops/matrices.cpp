@@ -1,7 +1,6 @@
 #include "ops/matrices.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "core/op.h"
 #include "ops/create.h"
@@ -87,7 +86,7 @@ Var diagonal(const Arg& arg, int offset, int axis1, int axis2) {
     std::vector<int> order{rows, columns}, back;
     for (int i = 0; i < x.ndim(); ++i)
       if (i != rows && i != columns) order.push_back(i);
-    const int down = std::max(-offset, 0), right = std::max(offset, 0);
+    const std::int64_t k = offset, down = std::max<std::int64_t>(-k, 0), right = std::max<std::int64_t>(k, 0);
     const Var n = maximum(minimum(shape(x, rows) - down, shape(x, columns) - right), 0);
     const Var picked = dimshuffle(x, order)[{arange(n) + down, arange(n) + right}];
     for (int i = 1; i < picked.ndim(); ++i) back.push_back(i);
@@ -102,8 +101,9 @@ Var diag(const Arg& arg, int k) {
   return checking("diag", {x}, [&] {
     check(x.ndim() == 1 || x.ndim() == 2, "x is a vector or a matrix, not of {} dimensions", x.ndim());
     if (x.ndim() == 2) return diagonal(x, k);
-    const Var i = arange(shape(x, 0)), n = shape(x, 0) + std::abs(k);
-    return set_subtensor(zeros({n, n}, x.dtype())[{i + std::max(-k, 0), i + std::max(k, 0)}], x);
+    const std::int64_t down = std::max<std::int64_t>(-std::int64_t{k}, 0), right = std::max(k, 0);
+    const Var i = arange(shape(x, 0)), n = shape(x, 0) + (down + right);
+    return set_subtensor(zeros({n, n}, x.dtype())[{i + down, i + right}], x);
   });
 }
 

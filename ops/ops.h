@@ -5,6 +5,7 @@
 #include "core/graph.h"
 #include "core/print.h"
 #include "core/shared.h"
+#include "core/warn_float64.h"
 #include "ops/activations.h"
 #include "ops/arrange.h"
 #include "ops/checks.h"
@@ -33,4 +34,3 @@
 #include "ops/special.h"
 #include "ops/take.h"
 #include "ops/verify_grad.h"
-#include "ops/warn_float64.h"

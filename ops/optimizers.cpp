@@ -1,12 +1,23 @@
 #include "ops/optimizers.h"
 
+#include "core/check.h"
 #include "ops/elemwise.h"
 #include "ops/grad.h"
 
 namespace damo {
 namespace {
 
-Vars as_vars(const std::vector<Shared>& params) { return {params.begin(), params.end()}; }
+/// Throws Error unless they are shared variables.
+std::vector<Shared> variables(const std::string& name, const Vars& params) {
+  std::vector<Shared> all;
+  for (const Var& p : params) {
+    const std::string place = to_string(Scope::where());
+    check(p.is_set(), "{}: a parameter is an empty Var\n  {}", name, place);
+    check(p.node().kind == Node::Kind::shared, "{}: {} is not a shared variable\n  {}", name, label(p), place);
+    all.emplace_back(p);
+  }
+  return all;
+}
 
 Shared zeros_beside(const Shared& p, const std::string& suffix) {
   const Tensor& value = p.get_value({.borrow = true});
@@ -15,19 +26,21 @@ Shared zeros_beside(const Shared& p, const std::string& suffix) {
 
 }  // namespace
 
-Updates sgd(const Arg& cost, const std::vector<Shared>& params, const Arg& learning_rate) {
+Updates sgd(const Arg& cost, const Vars& wrt, const Arg& learning_rate) {
   const Scope here(cost);
-  const Vars g = grad(cost, as_vars(params));
+  const std::vector<Shared> params = variables("sgd", wrt);
+  const Vars g = grad(cost, wrt);
   Updates updates;
   for (std::size_t i = 0; i < params.size(); ++i)
     updates.emplace_back(params[i], params[i] - learning_rate * g[i]);
   return updates;
 }
 
-Updates momentum(const Arg& cost, const std::vector<Shared>& params, const Arg& learning_rate,
+Updates momentum(const Arg& cost, const Vars& wrt, const Arg& learning_rate,
                  const Arg& momentum) {
   const Scope here(cost);
-  const Vars g = grad(cost, as_vars(params));
+  const std::vector<Shared> params = variables("momentum", wrt);
+  const Vars g = grad(cost, wrt);
   Updates updates;
   for (std::size_t i = 0; i < params.size(); ++i) {
     const Shared v = zeros_beside(params[i], "_velocity");
@@ -38,10 +51,11 @@ Updates momentum(const Arg& cost, const std::vector<Shared>& params, const Arg& 
   return updates;
 }
 
-Updates adam(const Arg& cost, const std::vector<Shared>& params, const Arg& learning_rate,
+Updates adam(const Arg& cost, const Vars& wrt, const Arg& learning_rate,
              const AdamArgs& args) {
   const Scope here(cost);
-  const Vars g = grad(cost, as_vars(params));
+  const std::vector<Shared> params = variables("adam", wrt);
+  const Vars g = grad(cost, wrt);
   Updates updates;
   if (params.empty()) return updates;
   const DType dtype = params[0].dtype();

@@ -2,14 +2,14 @@
 #include "core/function.h"
 #include "core/shared.h"
 
-/// Updates for minimizing a cost.
+/// Updates for minimizing a cost. The parameters are shared variables, else an Error is thrown.
 namespace damo {
 
 /// p <- p - learning_rate dcost/dp.
-Updates sgd(const Arg& cost, const std::vector<Shared>& params, const Arg& learning_rate);
+Updates sgd(const Arg& cost, const Vars& params, const Arg& learning_rate);
 
 /// v <- momentum v - learning_rate dcost/dp; p <- p + v. The velocities v start at zero.
-Updates momentum(const Arg& cost, const std::vector<Shared>& params, const Arg& learning_rate,
+Updates momentum(const Arg& cost, const Vars& params, const Arg& learning_rate,
                  const Arg& momentum = 0.9);
 
 struct AdamArgs {
@@ -18,7 +18,7 @@ struct AdamArgs {
   double epsilon = 1e-8;
 };
 /// Kingma and Ba, "Adam: a method for stochastic optimization" (2015), algorithm 1.
-Updates adam(const Arg& cost, const std::vector<Shared>& params, const Arg& learning_rate = 0.001,
+Updates adam(const Arg& cost, const Vars& params, const Arg& learning_rate = 0.001,
              const AdamArgs& args = {});
 
 }  // namespace damo

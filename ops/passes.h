@@ -18,6 +18,19 @@ Var drop_choice(const Var& v);
 /// f(leaf)[a:b] = f(leaf[a:b]) for elementwise f: labels cast from shared memory cost a slice.
 Var lift_slice(const Var& v);
 
+/// log sum exp(x), also of a mean, over any axes: nothing overflows.
+Var log_of_sum_exp(const Var& v);
+/// exp(x) / sum exp(x), over any axes, is a softmax.
+Var softmax_instead(const Var& v);
+/// A product with exp(x) and sigmoid(-x) among its factors has sigmoid(x) in their place.
+Var join_exp_and_sigmoid(const Var& v);
+/// f(x[...]), f(x^T), f(x reshaped), for an elementwise f that a stabilizing rule knows with what x is, as
+/// f(x)[...] and so on with that rule applied.
+Var lift_function(const Var& v);
+
+/// 1 - sigmoid(x) = sigmoid(-x), which keeps its digits, where nothing else reads sigmoid(x).
+Vars subtract_from_one(const Vars& outputs, Trace& trace);
+
 /// (a b)^T = b^T a^T where nothing else reads the product: it takes transposed operands at no cost.
 Vars transpose_operands(const Vars& outputs, Trace& trace);
 

@@ -40,6 +40,13 @@ class Patches {
   /// Prepares for another convolution; to be called before anything else.
   void begin(const ConvGeometry& g);
 
+  /// Image i of x with its borders (channels, rows + 2 pad_rows, cols + 2 pad_cols); a packet may be read
+  /// behind it.
+  const T* padded(const View& x, std::int64_t i) {
+    load(x, {i, i + 1});
+    return images_;
+  }
+
   /// The matrix (patch_size, elements of `rows`): what of the images x meets which element of a filter.
   const T* unfold(const View& x, OutputRows rows);
 

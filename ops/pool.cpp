@@ -1,9 +1,11 @@
 #include "ops/pool.h"
 
 #include "core/op.h"
+#include "core/size.h"
 #include "ops/elemwise.h"
 #include "ops/pooling.h"
 #include "ops/shape.h"
+#include "ops/zeros.h"
 
 namespace damo {
 namespace {
@@ -41,9 +43,9 @@ struct Windows {
   }
 
   /// How many windows there are along an axis of n elements; -1 if n is not known.
-  std::int64_t out_size(std::int64_t n, int size, int step, int padding) const {
+  std::int64_t out_size(std::int64_t n, std::int64_t size, std::int64_t step, std::int64_t padding) const {
     if (n <= 0) return n;
-    const std::int64_t padded = n + 2 * padding;
+    const std::int64_t padded = plus(n, 2 * padding);
     if (ignore_border) return padded < size ? 0 : (padded - size) / step + 1;
     if (step >= size) return (padded - 1) / step + 1;
     return std::max<std::int64_t>(0, padded - 1 - size + step) / step + 1;
@@ -87,7 +89,7 @@ Var max_picked(const Windows& windows, const Var& x, const Var& y, const Var& v)
 Var unpooled(const Windows& windows, const Var& x, const Var& gy);
 
 // y_ij = the maximum, sum or average of window (i, j) of x.
-struct Pool : OpOf<Pool> {
+struct Pool : OpOf<Pool>, Chooses {
   Windows windows;
 
   explicit Pool(const Windows& w) : windows(w) {}
@@ -104,6 +106,8 @@ struct Pool : OpOf<Pool> {
     if (windows.mode == PoolMode::max) return {max_unpooled(windows, x[0], y[0], gy[0])};
     return {unpooled(windows, x[0], gy[0])};
   }
+
+  bool chooses() const override { return windows.mode == PoolMode::max; }
 
   void perform(const Views& x, const Views& y) const override {
     pool(windows.geometry(x[0], y[0]), x[0], y[0]);

@@ -2,7 +2,7 @@
 #include <optional>
 
 #include "core/graph.h"
-#include "ops/window.h"
+#include "core/rows_cols.h"
 
 namespace damo {
 

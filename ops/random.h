@@ -19,49 +19,49 @@ class MRG31k3p;
 struct SampleSizes;
 
 struct BinomialArgs {
-  Args size = {};
+  Shape size = {};
   Arg n = 1;
   Arg p = 0.5;
   DType dtype = DType::int64;
 };
 struct UniformArgs {
-  Args size = {};
+  Shape size = {};
   Arg low = 0.0;
   Arg high = 1.0;
   DType dtype = floatX();
 };
 struct NormalArgs {
-  Args size = {};
+  Shape size = {};
   Arg avg = 0.0;
   Arg std = 1.0;
   DType dtype = floatX();
 };
 struct MultinomialArgs {
-  Args size = {};
+  Shape size = {};
   Arg n = 1;
   Arg pvals = Tensor{0.5, 0.5};
   DType dtype = DType::int64;
 };
 struct ChoiceArgs {
-  Args size = {};
+  Shape size = {};
   std::optional<Arg> a = {};
   bool replace = true;
   std::optional<Arg> p = {};
   DType dtype = DType::int64;
 };
 struct RandomIntegersArgs {
-  Args size = {};
+  Shape size = {};
   Arg low = 0;
   Arg high = 1;
   DType dtype = DType::int64;
 };
 struct PoissonArgs {
-  Args size = {};
+  Shape size = {};
   Arg lam = 1.0;
   DType dtype = DType::int64;
 };
 struct PermutationArgs {
-  Args size = {};
+  Shape size = {};
   Arg n = 1;
   DType dtype = DType::int64;
 };

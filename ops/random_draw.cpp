@@ -4,6 +4,7 @@
 #include "core/binomial.h"
 #include "core/draws.h"
 #include "core/mrg.h"
+#include "core/size.h"
 #include "ops/elemwise.h"
 #include "ops/random_op.h"
 #include "ops/scalar_op.h"
@@ -22,6 +23,7 @@ SampleSizes::SampleSizes(const std::string& law, const Args& size) {
     if (s.is_literal() && n.type().value == 1) ones |= 1U << sizes.size();
     sizes.push_back(cast(n, DType::int64));
   }
+  if (known) checking(law, sizes, [&] { check_size(Type(DType::bool_, *known)); });
 }
 
 Type sample_type(DType dtype, std::span<const Type> sizes, std::uint32_t ones, const Type& parameters) {

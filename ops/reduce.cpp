@@ -11,6 +11,7 @@
 #include "ops/reduction.h"
 #include "ops/shape.h"
 #include "ops/structure.h"
+#include "ops/zeros.h"
 
 namespace damo {
 namespace {
@@ -186,7 +187,7 @@ Args sizes_of(const Var& x) {
 }
 
 /// y = the elements along some axes combined into one.
-struct Reduce : OpOf<Reduce> {
+struct Reduce : OpOf<Reduce>, Chooses {
   enum class Kind { sum, prod, max, min, any, all };
   Kind kind;
   std::uint32_t mask;
@@ -237,15 +238,25 @@ struct Reduce : OpOf<Reduce> {
     return {Var()};
   }
 
-  /// The product of all others: y / x where nothing is 0; where one element is 0, only its own is not.
+  /// The product of all others, in float64: nothing is divided by an element that may be 0.
   Var prod_gradient(const Var& x, const Var& g) const {
-    const Var is_zero = eq(x, 0);
-    const Var safe = switch_(is_zero, 1, x);
-    const Var p = with_axes(apply(make_op(*this), Vars{safe}), mask, ndim);
-    const Var zeros_count =
-        with_axes(apply(make_op(Reduce(Kind::sum, mask, ndim)), Vars{is_zero}), mask, ndim);
-    return g * switch_(eq(zeros_count, 0), p / safe, switch_(mul(eq(zeros_count, 1), is_zero), p, 0));
+    std::vector<int> order, back(static_cast<std::size_t>(ndim));
+    for (const bool gone : {false, true})
+      for (int i = 0; i < ndim; ++i)
+        if (((mask >> i & 1U) != 0) == gone) order.push_back(i);
+    for (int i = 0; i < ndim; ++i) back[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])] = i;
+    const Var moved = dimshuffle(cast(x, DType::float64), order);
+    const int n_kept = ndim - std::popcount(mask);
+    Args lines;
+    for (int i = 0; i < n_kept; ++i) lines.emplace_back(shape(moved, i));
+    Var n = constant(Tensor(std::int64_t{1}));
+    for (int i = n_kept; i < ndim; ++i) n = n * shape(moved, i);
+    lines.emplace_back(n);
+    const Var others = prod_of_others(reshape(moved, lines), n_kept);
+    return g * cast(dimshuffle(reshape(others, sizes_of(moved)), back), x.dtype());
   }
+
+  bool chooses() const override { return kind == Kind::max || kind == Kind::min; }
 
   void perform(const Views& x, const Views& y) const override {
     if (kind == Kind::sum && is_float(x[0].dtype) && x[0].is_contiguous())
@@ -315,6 +326,12 @@ Var accumulated(Reduce::Kind kind, const Arg& arg, const ReduceArgs& args) {
 }
 
 }  // namespace
+
+std::optional<std::uint32_t> sum_mask(const Var& v) {
+  if (v.node().kind != Node::Kind::apply || !v.type().is_float()) return {};
+  const auto* op = dynamic_cast<const Reduce*>(v.node().op.get());
+  return op == nullptr || op->kind != Reduce::Kind::sum ? std::nullopt : std::optional(op->mask);
+}
 
 Var fused_sum(const Var& v, const Current& now) {
   if (v.node().kind != Node::Kind::apply) return {};

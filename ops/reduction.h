@@ -61,6 +61,12 @@ void for_outer(int n, const std::array<std::int64_t, max_rank>& sizes,
 /// "{axis=1}", or "" for all axes of `mask`.
 std::string axes_text(std::uint32_t mask, int ndim);
 
+/// sqrt(x) of what is not negative, with the gradient 0 at 0, where the root is steep without bound.
+Var root_or_zero(const Var& x);
+
+/// y_i = the product of all x_j but x_i, along an axis; nothing is divided.
+Var prod_of_others(const Var& x, int axis);
+
 /// Bit i: axis i goes.
 std::uint32_t mask_of(const std::vector<int>& axes);
 

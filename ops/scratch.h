@@ -24,8 +24,8 @@ class Scratch {
  public:
   T* sized(std::int64_t n) {
     if (n > size_) {
-      memory_.reset();
-      size_ = 0;
+      // The old memory stays until there is more: a call that has got through once must not fail for want of
+      // it.
       memory_.reset(static_cast<T*>(::operator new(static_cast<std::size_t>(n) * sizeof(T), alignment)));
       size_ = n;
     }

@@ -8,15 +8,22 @@
 
 #include "core/identity.h"
 #include "core/op.h"
+#include "core/size.h"
 #include "core/walk.h"
 #include "ops/elemwise.h"
 #include "ops/index.h"
+#include "ops/indexing.h"
 #include "ops/reduce.h"
 #include "ops/structure.h"
-#include "ops/warn_float64.h"
+#include "core/warn_float64.h"
 
 namespace damo {
 namespace {
+
+template <class T>
+const T* made_by(const Var& v) {
+  return v.node().kind == Node::Kind::apply ? dynamic_cast<const T*>(v.node().op.get()) : nullptr;
+}
 
 Var size_var(const Arg& a) {
   if (a.is_literal() && !a.is_float_literal()) return a.var(DType::int64);
@@ -132,13 +139,13 @@ struct Reshape : OpOf<Reshape> {
         check(free_axis < 0, "only one size can be -1");
         free_axis = y.ndim();
       }
-      if (n >= 0) rest *= n;
+      if (n >= 0) rest = times(rest, n);
       y.shape.push_back(n);
     }
     std::int64_t size = 1;
     for (const std::int64_t n : x[0].shape) {
       if (n < 0) return {y};
-      size *= n;
+      size = times(size, n);
     }
     if (!known) return {y};
     if (free_axis >= 0) {
@@ -255,7 +262,7 @@ struct Join : OpOf<Join> {
         y.shape[i] = std::max(y.shape[i], t.shape[i]);
       }
       const std::int64_t n = t.shape[axis];
-      y.shape[axis] = y.shape[axis] < 0 || n < 0 ? -1 : y.shape[axis] + n;
+      y.shape[axis] = y.shape[axis] < 0 || n < 0 ? -1 : plus(y.shape[axis], n);
     }
     return {y};
   }
@@ -312,7 +319,41 @@ Var transpose(const Arg& arg) {
   return dimshuffle(arg, pattern);
 }
 
-Var reshape(const Arg& arg, const Args& sizes) {
+namespace {
+
+/// The elements of a vector of integers.
+Args elements(const Var& v, const Where& where) {
+  const std::int64_t n = v.type().shape[0];
+  check(n >= 0, "a vector of sizes must have a known length, as x.shape() has, unlike {}\n  {}   {}\n  {}",
+        label(v), v.type(), label(v), to_string(where));
+  Args all;
+  const Here at(where.file, where.line);
+  // Of scalars made vectors of one element.
+  const bool is_stack =
+      made_by<Join>(v) != nullptr &&
+      std::all_of(v.node().inputs.begin(), v.node().inputs.end(),
+                  [](const Var& x) { return made_by<DimShuffle>(x) && x.node().inputs[0].ndim() == 0; });
+  for (std::int64_t i = 0; i < n; ++i) {
+    const auto k = static_cast<std::size_t>(i);
+    if (v.node().kind == Node::Kind::constant)
+      all.emplace_back(v.node().value[i].item<std::int64_t>(), at);
+    else
+      all.emplace_back(is_stack ? v.node().inputs[k].node().inputs[0] : v[i], at);
+  }
+  return all;
+}
+
+}  // namespace
+
+Shape::Shape(const Args& sizes) {
+  for (const Arg& a : sizes) {
+    const bool is_list = !a.is_literal() && a.var().ndim() == 1 && !a.var().type().is_float();
+    const Scope here(a);
+    for (const Arg& n : is_list ? elements(a.var(), a.where) : Args{a}) push_back(n);
+  }
+}
+
+Var reshape(const Arg& arg, const Shape& sizes) {
   const Scope here(arg);
   return apply(make_op(Reshape(literal_ones(sizes))), with_sizes("reshape", arg.var(), sizes));
 }
@@ -343,8 +384,7 @@ Var shape(const Arg& arg, int axis) {
 }
 
 Var size_instead(const Var& v) {
-  if (v.node().kind != Node::Kind::apply) return {};
-  const auto* op = dynamic_cast<const ShapeOf*>(v.node().op.get());
+  const auto* op = made_by<ShapeOf>(v);
   if (op == nullptr) return {};
   const Var& x = v.node().inputs[0];
   return x.node().kind == Node::Kind::apply ? x.node().op->size(x.node().inputs, x.output(), op->axis)
@@ -371,17 +411,17 @@ Var shape(const Arg& arg) {
   return stack(sizes);
 }
 
-Var alloc(const Arg& value, const Args& sizes) {
+Var alloc(const Arg& value, const Shape& sizes) {
   const Scope here(value);
   return apply(make_op(Alloc(literal_ones(sizes))), with_sizes("alloc", value.var(), sizes));
 }
 
-Var zeros(const Args& sizes, DType dtype, Here at) {
+Var zeros(const Shape& sizes, DType dtype, Here at) {
   const Scope here(at);
   return alloc(Arg(0, at).var(dtype), sizes);
 }
 
-Var ones(const Args& sizes, DType dtype, Here at) {
+Var ones(const Shape& sizes, DType dtype, Here at) {
   const Scope here(at);
   return alloc(Arg(1, at).var(dtype), sizes);
 }
@@ -455,21 +495,24 @@ Var Var::T(Here at) const { return transpose(Arg(*this, at)); }
 Var Var::dimshuffle(const std::vector<int>& pattern, Here at) const {
   return damo::dimshuffle(Arg(*this, at), pattern);
 }
-Var Var::reshape(const std::vector<Arg>& sizes, Here at) const {
-  return damo::reshape(Arg(*this, at), sizes);
-}
+Var Var::reshape(const Shape& sizes, Here at) const { return damo::reshape(Arg(*this, at), sizes); }
 Var Var::flatten(int ndim, Here at) const { return damo::flatten(Arg(*this, at), ndim); }
 Var Var::shape(Here at) const { return damo::shape(Arg(*this, at)); }
 Var Var::shape(int axis, Here at) const { return damo::shape(Arg(*this, at), axis); }
 
 std::optional<std::vector<int>> dimshuffle_pattern(const Var& v) {
-  if (v.node().kind != Node::Kind::apply) return {};
-  const auto* op = dynamic_cast<const DimShuffle*>(v.node().op.get());
+  const auto* op = made_by<DimShuffle>(v);
   return op == nullptr ? std::nullopt : std::optional(op->pattern);
 }
 
-bool is_alloc(const Var& v) {
-  return v.node().kind == Node::Kind::apply && dynamic_cast<const Alloc*>(v.node().op.get()) != nullptr;
+bool only_moves(const Var& v) {
+  if (v.node().kind != Node::Kind::apply) return false;
+  const Op& op = *v.node().op;
+  const std::type_info& type = typeid(op);
+  return type == typeid(DimShuffle) || type == typeid(Reshape) || type == typeid(Restretch) ||
+         type == typeid(Alloc) || type == typeid(Subtensor) || type == typeid(AdvancedSubtensor);
 }
+
+bool is_alloc(const Var& v) { return made_by<Alloc>(v) != nullptr; }
 
 }  // namespace damo

@@ -9,16 +9,16 @@ namespace damo {
 Var transpose(const Arg& x);
 Var dimshuffle(const Arg& x, const std::vector<int>& pattern);
 /// One size may be -1: what the others leave. A view of a row-major array, else a copy.
-Var reshape(const Arg& x, const Args& shape);
+Var reshape(const Arg& x, const Shape& shape);
 /// The first ndim - 1 axes stay, the rest becomes one.
 Var flatten(const Arg& x, int ndim = 1);
 Var shape(const Arg& x);            ///< int64 vector
 Var shape(const Arg& x, int axis);  ///< int64 scalar
 
 /// `value`, stretched to `shape`.
-Var alloc(const Arg& value, const Args& shape);
-Var zeros(const Args& shape, DType dtype = floatX(), Here at = {});
-Var ones(const Args& shape, DType dtype = floatX(), Here at = {});
+Var alloc(const Arg& value, const Shape& shape);
+Var zeros(const Shape& shape, DType dtype = floatX(), Here at = {});
+Var ones(const Shape& shape, DType dtype = floatX(), Here at = {});
 Var zeros_like(const Arg& x);
 Var ones_like(const Arg& x);
 /// Along an existing axis; all other sizes must agree.

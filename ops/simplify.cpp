@@ -40,9 +40,10 @@ Var drop_alloc_beside_full_operand(const Var& v) {
 }
 
 bool is_zero(const Var& v) {
-  const Node& node = v.node();
-  if (node.kind == Node::Kind::constant) return node.value.size() == 1 && node.value.item() == 0;
-  return (is_alloc(v) || dimshuffle_pattern(v)) && is_zero(node.inputs[0]);
+  Var x = v;
+  while (is_alloc(x) || dimshuffle_pattern(x)) x = Var(x.node().inputs[0]);
+  const Node& node = x.node();
+  return node.kind == Node::Kind::constant && node.value.size() == 1 && node.value.item() == 0;
 }
 
 Var drop_product_with_zero(const Var& v) {
@@ -222,10 +223,10 @@ Vars accumulate_products(const Vars& outputs, Trace& trace) {
       continue;
     Vars inner;
     std::vector<Term> terms = linear_combination(v, uses, inner);
+    for (const Var& i : inner) taken.emplace(i, true);
     const auto product = [&](const Term& t) { return is_product(t, uses); };
     if (std::none_of(terms.begin(), terms.end(), product) || std::all_of(terms.begin(), terms.end(), product))
       continue;
-    for (const Var& i : inner) taken.emplace(i, true);
     combinations.emplace(v, std::move(terms));
   }
   if (combinations.empty()) return outputs;

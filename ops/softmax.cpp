@@ -3,19 +3,24 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "core/op.h"
 #include "core/threads.h"
 #include "core/walk.h"
+#include "ops/dependence.h"
 #include "ops/create.h"
 #include "ops/elemwise.h"
+#include "ops/exponential.h"
 #include "ops/indexing.h"
 #include "ops/passes.h"
 #include "ops/reduce.h"
 #include "ops/scalar_op.h"
 #include "ops/shape.h"
 #include "ops/structure.h"
+#include "ops/zeros.h"
 
 namespace damo {
 namespace {
@@ -28,6 +33,16 @@ struct Row {
   T largest;
   double sum;
 };
+
+/// Where that row begins.
+std::int64_t offset_of(const View& x, std::int64_t row) {
+  std::int64_t offset = 0;
+  for (int i = x.ndim() - 2; i >= 0; --i) {
+    offset += row % x.shape[i] * x.strides[i];
+    row /= x.shape[i];
+  }
+  return offset;
+}
 
 /// Calls f(Row) for each row: rows of a part are gathered in packets, and their exponentials taken together.
 template <class T, class F>
@@ -47,12 +62,7 @@ void for_rows(const View& x, Part part, F f) {
   for (std::int64_t first = begin; first < end; first += at_once) {
     const std::int64_t rows = std::min(at_once, end - first);
     for (std::int64_t r = 0; r < rows; ++r) {
-      std::int64_t rest = first + r, offset = 0;
-      for (int i = last - 1; i >= 0; --i) {
-        offset += rest % x.shape[i] * x.strides[i];
-        rest /= x.shape[i];
-      }
-      const T* const in = x.ptr<T>() + offset;
+      const T* const in = x.ptr<T>() + offset_of(x, first + r);
       T m = in[0];
       for (std::int64_t i = 1; i < n; ++i) m = std::max(m, in[i * step]);
       for (std::int64_t i = 0; i < n; ++i)
@@ -60,7 +70,9 @@ void for_rows(const View& x, Part part, F f) {
       largest[r] = m;
     }
     const std::int64_t padded = (rows * n + tile_lanes - 1) / tile_lanes * tile_lanes;
-    exponential.head(padded) = shifted.head(padded).exp();
+    const T* const power = shifted.data();
+    T* const y = exponential.data();
+    for (std::int64_t i = 0; i < padded; ++i) y[i] = exp_of(power[i]);
     for (std::int64_t r = 0; r < rows; ++r) {
       const T* const e = exponential.data() + r * n;
       double sum = 0;
@@ -84,7 +96,8 @@ Types checked(const Types& x) {
 }
 
 // y_i = exp(x_i) / sum_j exp(x_j), along the last axis.
-struct Softmax : OpOf<Softmax> {
+struct Softmax : OpOf<Softmax>, Mixes {
+  bool operator==(const Softmax&) const = default;
   std::string name() const override { return "softmax"; }
   Types infer(const Types& x) const override { return checked(x); }
   Var size(const Vars& x, int, int axis) const override { return shape(x[0], axis); }
@@ -116,7 +129,8 @@ struct Softmax : OpOf<Softmax> {
 };
 
 // y_i = x_i - log sum_j exp(x_j), along the last axis.
-struct LogSoftmax : OpOf<LogSoftmax> {
+struct LogSoftmax : OpOf<LogSoftmax>, Mixes {
+  bool operator==(const LogSoftmax&) const = default;
   std::string name() const override { return "log_softmax"; }
   Types infer(const Types& x) const override { return checked(x); }
   Var size(const Vars& x, int, int axis) const override { return shape(x[0], axis); }
@@ -147,6 +161,54 @@ struct LogSoftmax : OpOf<LogSoftmax> {
   }
 };
 
+// y = log sum_j exp(x_j), along the last axis.
+struct LogSumExp : OpOf<LogSumExp> {
+  std::string name() const override { return "log_sum_exp"; }
+
+  Types infer(const Types& x) const override {
+    Type y = checked(x)[0];
+    y.shape.erase(y.ndim() - 1);
+    y.stretch &= (1U << y.ndim()) - 1U;
+    return {y};
+  }
+
+  Var size(const Vars& x, int, int axis) const override { return shape(x[0], axis); }
+
+  // dy/dx_j = softmax(x)_j
+  Vars L_op(const Vars& x, const Vars&, const Vars& gy) const override {
+    std::vector<int> pattern(static_cast<std::size_t>(x[0].ndim()), 'x');
+    for (int i = 0; i + 1 < x[0].ndim(); ++i) pattern[static_cast<std::size_t>(i)] = i;
+    return {dimshuffle(gy[0], pattern) * softmax(x[0])};
+  }
+
+  void perform(const Views& x, const Views& y) const override {
+    if (x[0].dtype == DType::float32)
+      run<float>(x[0], y[0]);
+    else
+      run<double>(x[0], y[0]);
+  }
+
+  template <class T>
+  static void run(const View& x, const View& y) {
+    T* const out = y.ptr<T>();
+    if (x.size() == 0) std::fill_n(out, y.size(), -std::numeric_limits<T>::infinity());
+    for_rows<T>(x, [&](const Row<T>& row) {
+      const bool by_itself = std::isinf(row.largest) && !holds_nan<T>(x, row.number);
+      out[row.number] = by_itself ? row.largest
+                                  : static_cast<T>(static_cast<double>(row.largest) + std::log(row.sum));
+    });
+  }
+
+  template <class T>
+  static bool holds_nan(const View& x, std::int64_t row) {
+    const int last = x.ndim() - 1;
+    const T* const in = x.ptr<T>() + offset_of(x, row);
+    for (std::int64_t i = 0; i < x.shape[last]; ++i)
+      if (std::isnan(in[i * x.strides[last]])) return true;
+    return false;
+  }
+};
+
 // y_0_i = log sum_j exp(x_ij) - x_i,label_i and y_1 = v_i (1[j = label_i] - softmax(x)_ij), which is minus
 // its gradient times v_i; rows of x beyond the labels have zeros (inputs: x, labels, their number, v).
 struct CrossEntropy : OpOf<CrossEntropy> {
@@ -172,7 +234,11 @@ struct CrossEntropy : OpOf<CrossEntropy> {
     thread_local std::vector<std::int64_t> labels;
     labels.resize(static_cast<std::size_t>(x[1].size()));
     copy_into(View{DType::int64, x[1].shape, {1}, labels.data()}, x[1]);
-    for (std::int64_t& label : labels) label = checked_position(label, 1, x[0].shape[1]);
+    const std::int64_t n = x[0].shape[1];
+    for (std::int64_t& label : labels) {
+      if (label < -n || label >= n) reject_position(label, 1, n, x[1].shape, &label - labels.data());
+      if (label < 0) label += n;
+    }
     if (x[0].dtype == DType::float32)
       run<float>(x, labels, y);
     else
@@ -262,22 +328,24 @@ Var along_rows(OpPtr op, const Arg& arg) {
 Vars share_cross_entropy(const Vars& outputs, Trace& trace) {
   static const Var m = wild("m"), logarithm = log_softmax(m);
   const std::vector<NodePtr> order = toposort(outputs);
+  VarMap<std::vector<NodePtr>> costs;  // by x
+  for (const NodePtr& node : order) {
+    if (node->kind != Node::Kind::apply || node->inputs.size() != 3) continue;
+    if (dynamic_cast<const AdvancedSubtensor*>(node->op.get()) != nullptr && same_op(node->inputs[0], logarithm))
+      costs[node->inputs[0].node().inputs[0]].push_back(node);
+  }
+  if (costs.empty()) return outputs;
+  const Dependence dependence(order);
   VarMap<Var> becomes;
   for (const NodePtr& node : order) {
     if (node->kind != Node::Kind::apply || node->types.size() != 1) continue;
     const auto gradient = gradient_of_cross_entropy(Var(node));
     if (!gradient) continue;
-    const std::vector<NodePtr> before = toposort({gradient->v});
-    for (const NodePtr& cost : order) {
-      if (cost->kind != Node::Kind::apply) continue;
-      if (dynamic_cast<const AdvancedSubtensor*>(cost->op.get()) == nullptr || cost->inputs.size() != 3)
-        continue;
-      const Var& from = cost->inputs[0];
-      if (!same_op(from, logarithm) || !same(from.node().inputs[0], gradient->x)) continue;
+    for (const NodePtr& cost : costs[gradient->x]) {
       const auto picked = picked_by(cost->inputs[1], cost->inputs[2]);
       if (!picked || !same(picked->labels, gradient->picked.labels) || !same(picked->n, gradient->picked.n))
         continue;
-      if (std::find(before.begin(), before.end(), cost) != before.end()) continue;
+      if (dependence.depends(gradient->v, cost.get())) continue;
       const Scope here(*cost, {Origin::Kind::rule, "cross_entropy"});
       static const OpPtr op = make_op(CrossEntropy());
       const Vars y = apply_all(op, Vars{gradient->x, picked->labels, picked->n, gradient->v});
@@ -293,6 +361,7 @@ Vars share_cross_entropy(const Vars& outputs, Trace& trace) {
 }
 
 Var softmax(const Arg& x) { return along_rows(make_op(Softmax()), x); }
+Var log_sum_exp(const Arg& x) { return along_rows(make_op(LogSumExp()), x); }
 Var log_softmax(const Arg& x) { return along_rows(make_op(LogSoftmax()), x); }
 
 }  // namespace damo

@@ -155,14 +155,14 @@ Var erfc(const Arg& a) {
 Var erfinv(const Arg& a) {
   static const OpPtr op = in_double(
       "erfinv", [](double y) { return inverse_erf(y); },
-      [](const Var& g, const Var&, const Var& x) { return g * exp(sqr(x)) * (root_pi / 2); });
+      [](const Var& g, const Var&, const Var& x) { return mul_no_nan(g, exp(sqr(x)) * (root_pi / 2)); });
   return elementwise(op, {a});
 }
 
 Var erfcinv(const Arg& a) {
   static const OpPtr op = in_double(
       "erfcinv", [](double y) { return inverse_erfc(y); },
-      [](const Var& g, const Var&, const Var& x) { return g * exp(sqr(x)) * (-root_pi / 2); });
+      [](const Var& g, const Var&, const Var& x) { return mul_no_nan(g, exp(sqr(x)) * (-root_pi / 2)); });
   return elementwise(op, {a});
 }
 

@@ -2,9 +2,9 @@
 
 #include "core/op.h"
 #include "ops/elemwise.h"
-#include "ops/reduce.h"
+#include "ops/reduction.h"
 #include "ops/shape.h"
-#include "ops/warn_float64.h"
+#include "core/warn_float64.h"
 
 /// What is composed of sums and extremes.
 namespace damo {
@@ -46,7 +46,7 @@ Var var(const Arg& arg, const ReduceArgs& args) {
 
 Var std_(const Arg& arg, const ReduceArgs& args) {
   const Scope here(arg);
-  return sqrt(var(arg, args));
+  return root_or_zero(var(arg, args));
 }
 
 Var ptp(const Arg& arg, const ReduceArgs& args) {
@@ -64,9 +64,14 @@ Var norm(const Arg& arg, double p, const ReduceArgs& args) {
   if (std::isinf(p)) return p > 0 ? max(abs(x), args) : min(abs(x), args);
   if (p == 1) return sum(abs(x), args);
   const Var total = p == 2 ? sum(sqr(x), args) : sum(pow(abs(x), p), args);
-  // The root is steep without bound at 0: there both the value and the gradient are put in by hand.
-  const Var is_zero = eq(total, 0), safe = switch_(is_zero, 1, total);
-  return switch_(is_zero, 0, p == 2 ? sqrt(safe) : pow(safe, 1 / p));
+  if (p == 2) return root_or_zero(total);
+  const Var is_zero = eq(total, 0);
+  return switch_(is_zero, 0, pow(switch_(is_zero, 1, total), 1 / p));
+}
+
+Var root_or_zero(const Var& x) {
+  const Var is_zero = eq(x, 0);
+  return switch_(is_zero, 0, sqrt(switch_(is_zero, 1, x)));
 }
 
 }  // namespace damo

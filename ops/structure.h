@@ -14,6 +14,13 @@ std::optional<std::vector<int>> dimshuffle_pattern(const Var& v);
 /// Whether v is an alloc: its first input stretched.
 bool is_alloc(const Var& v);
 
+/// The axes that are gone from v, a sum of floats, as bits; or none.
+std::optional<std::uint32_t> sum_mask(const Var& v);
+
+/// Whether v's elements are some of its first input's, each as often as the others say: x.T, x[a:b, i], x[rows],
+/// x reshaped or stretched.
+bool only_moves(const Var& v);
+
 /// Whether all elements of v are the constant 0.
 bool is_zero(const Var& v);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/size.h"
 #include "core/visit.h"
 #include "ops/shape.h"
 
@@ -23,9 +24,7 @@ Bounds python_slice(std::optional<std::int64_t> start, std::optional<std::int64_
   };
   const std::int64_t first = start ? clamp(*start) : step > 0 ? 0 : n - 1;
   const std::int64_t end = stop ? clamp(*stop) : step > 0 ? n : -1;
-  const std::int64_t span = step > 0 ? end - first : first - end;
-  const std::int64_t width = step > 0 ? step : -step;
-  return {first, span <= 0 ? 0 : (span + width - 1) / width, step};
+  return {first, steps_between(first, end, step), step};
 }
 
 /// The type of x[spec], from what is known of the bounds x[first], x[first + 1], ...
@@ -89,7 +88,7 @@ View indexed_view(const Spec& spec, const View& base, const Views& x, int first)
     const Bounds b = python_slice(start, stop, step, n);
     if (b.length > 0) offset += b.start * stride;
     y.shape.push_back(b.length);
-    y.strides.push_back(b.step * stride);
+    y.strides.push_back(b.length > 1 ? b.step * stride : stride);
   }
   y.data = advance(y.data, y.dtype, offset);
   return y;
@@ -99,8 +98,19 @@ View indexed_view(const Spec& spec, const View& base, const Views& x, int first)
 
 std::int64_t checked_position(std::int64_t i, int axis, std::int64_t n) {
   const std::int64_t at = i < 0 ? i + n : i;
-  check(at >= 0 && at < n, "index {} is out of range for axis {} of size {}", i, axis, n);
+  if (at < 0 || at >= n) reject_position(i, axis, n, {}, 0);
   return at;
+}
+
+void reject_position(std::int64_t i, int axis, std::int64_t n, const Sizes& shape, std::int64_t at) {
+  Sizes position = shape;
+  for (int k = shape.size() - 1; k >= 0; --k) {
+    position[k] = at % shape[k];
+    at /= shape[k];
+  }
+  const std::string where = shape.size() == 1 ? std::to_string(position[0]) : to_string(position);
+  fail("index {}{} is out of range for axis {} of size {}", i, shape.empty() ? "" : " at position " + where, axis,
+       n);
 }
 
 void put(const View& part, const View& y, bool adds) {

@@ -11,9 +11,14 @@
 namespace damo {
 namespace {
 
-/// y = x, whose elements must lie in [0, n) (inputs: x, n).
+/// y = x, whose elements must lie in [0, n), for `whom` (inputs: x, n).
 struct CheckedPositions : OpOf<CheckedPositions> {
-  std::string name() const override { return "checked_positions"; }
+  std::string whom;
+
+  explicit CheckedPositions(std::string w) : whom(std::move(w)) {}
+  bool operator==(const CheckedPositions&) const = default;
+
+  std::string name() const override { return "positions of " + whom; }
 
   Types infer(const Types& x) const override {
     Type y = x[0];
@@ -29,17 +34,20 @@ struct CheckedPositions : OpOf<CheckedPositions> {
     const std::int64_t n = *x[1].ptr<std::int64_t>();
     visit(x[0].dtype, [&]<class T>(T) {
       const T* in = x[0].ptr<T>();
+      std::int64_t k = 0;
       for_elements(x[0].shape, x[0].strides, [&](std::int64_t at) {
         const auto i = static_cast<std::int64_t>(in[at]);
-        check(i >= 0 && i < n, "position {} is out of range: it must lie between 0 and {}", i, n - 1);
+        check(i >= 0, "element {} is {}, a negative number", k, i);
+        check(i < n, "element {} is {}, and must be below {}", k, i, n);
+        ++k;
       });
     });
     copy_into(y[0], x[0]);
   }
 };
 
-Var checked_positions(const Var& x, const Arg& n) {
-  return apply(make_op(CheckedPositions()),
+Var checked_positions(const std::string& whom, const Var& x, const Arg& n) {
+  return apply(make_op(CheckedPositions(whom)),
                Vars{x, cast(n.is_literal() ? n.var(DType::int64) : n.var(), DType::int64)});
 }
 
@@ -82,7 +90,7 @@ Var choose(const Arg& a, const Args& choices, OutOfRange mode) {
     check_integers(i);
     check(!choices.empty(), "there is nothing to choose from");
     const auto n = static_cast<std::int64_t>(choices.size());
-    if (mode == OutOfRange::raise) i = checked_positions(i, n);
+    if (mode == OutOfRange::raise) i = checked_positions("choose", i, n);
     if (mode == OutOfRange::wrap) i = mod(i, n);
     Var y = choices.back().var();
     for (std::int64_t k = n - 2; k >= 0; --k) {
@@ -105,7 +113,7 @@ Var bincount(const Arg& arg, const BincountArgs& args) {
     const Var ones = constant(Tensor::full({}, DType::int64, 1));
     const Var added = args.weights ? args.weights->var() : ones;
     const Var bins = zeros({n}, added.dtype());
-    return inc_subtensor(bins[checked_positions(x, n)], added);
+    return inc_subtensor(bins[checked_positions("bincount", x, n)], added);
   });
 }
 

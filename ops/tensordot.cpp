@@ -121,7 +121,7 @@ Var contracted(const Var& a, const Var& b, const AxisPairs& axes, int n_batch) {
 
 /// The last n axes of x, the first of y.
 AxisPairs pairs(const Var& x, const Var& y, int n, int n_batch) {
-  check(n >= 0 && n + n_batch <= std::min(x.ndim(), y.ndim()),
+  check(n >= 0 && n <= std::min(x.ndim(), y.ndim()) - n_batch,
         "there are no {} axes to sum over in {} and {} dimensions", n, x.ndim(), y.ndim());
   AxisPairs axes{std::vector<int>(static_cast<std::size_t>(n)),
                  std::vector<int>(static_cast<std::size_t>(n))};

@@ -323,8 +323,7 @@ void sum_second_part(const TileProgram& program, const Views& x, const Sizes& sh
     return;
   }
   // One sum: each thread adds up its part.
-  thread_local std::vector<double> partial;
-  partial.assign(static_cast<std::size_t>(n), 0);
+  std::array<double, most_threads> partial{};
   double* const parts = partial.data();
   parallel(n, [&](Part part) {
     SumOfRows<T> mine = sink;
@@ -341,7 +340,7 @@ void sum_second_part(const TileProgram& program, const Views& x, const Sizes& sh
       run_part(program, x, nest, rows, columns, mine);
   });
   double total = 0;
-  for (const double p : partial) total += p;
+  for (int t = 0; t < n; ++t) total += partial[static_cast<std::size_t>(t)];
   *y.ptr<T>() = static_cast<T>(total);
 }
 

@@ -27,18 +27,27 @@ Var tan(const Arg& a) {
   return elementwise(op, {a});
 }
 
-// 1 - x^2 as a product: it keeps its digits near 1.
+namespace {
+
+/// 1 / sqrt(1 - x^2), the square as a product: it keeps its digits near 1.
+Var over_root(const Var& x) { return inv(sqrt((1 - x) * (1 + x))); }
+
+/// The larger one, as a number that others are divided by so that their squares do not overflow.
+Var scale(const Arg& a, const Arg& b) { return zero_grad(maximum(a, b)); }
+
+}  // namespace
+
 Var arcsin(const Arg& a) {
   static const OpPtr op = unary_of_each(
       "arcsin", [](auto x) { return std::asin(x); },
-      [](const Var& g, const Var& x, const Var&) { return g / sqrt((1 - x) * (1 + x)); });
+      [](const Var& g, const Var& x, const Var&) { return mul_no_nan(g, over_root(x)); });
   return elementwise(op, {a});
 }
 
 Var arccos(const Arg& a) {
   static const OpPtr op = unary_of_each(
       "arccos", [](auto x) { return std::acos(x); },
-      [](const Var& g, const Var& x, const Var&) { return -g / sqrt((1 - x) * (1 + x)); });
+      [](const Var& g, const Var& x, const Var&) { return mul_no_nan(g, -over_root(x)); });
   return elementwise(op, {a});
 }
 
@@ -55,8 +64,9 @@ Var arctan2(const Arg& y, const Arg& x) {
                                   .promote = Promote::floating,
                                   .grad =
                                       [](const Var& g, const Vars& v, const Var&) {
-                                        const Var r = g / (sqr(v[0]) + sqr(v[1]));
-                                        return Vars{r * v[1], -r * v[0]};
+                                        const Var m = scale(abs(v[0]), abs(v[1])), s = v[0] / m, c = v[1] / m;
+                                        const Var r = g / (sqr(s) + sqr(c)) / m;
+                                        return Vars{r * c, -r * s};
                                       }},
                                  [](auto v, auto w) {
                                    using T = typename decltype(v)::Scalar;
@@ -82,21 +92,24 @@ Var cosh(const Arg& a) {
 Var arcsinh(const Arg& a) {
   static const OpPtr op = unary_of_each(
       "arcsinh", [](auto x) { return std::asinh(x); },
-      [](const Var& g, const Var& x, const Var&) { return g / sqrt(1 + sqr(x)); });
+      [](const Var& g, const Var& x, const Var&) {
+        const Var m = scale(abs(x), 1);
+        return g / sqrt(sqr(1 / m) + sqr(x / m)) / m;
+      });
   return elementwise(op, {a});
 }
 
 Var arccosh(const Arg& a) {
   static const OpPtr op = unary_of_each(
       "arccosh", [](auto x) { return std::acosh(x); },
-      [](const Var& g, const Var& x, const Var&) { return g / sqrt((x - 1) * (x + 1)); });
+      [](const Var& g, const Var& x, const Var&) { return mul_no_nan(g, inv(sqrt(x - 1) * sqrt(x + 1))); });
   return elementwise(op, {a});
 }
 
 Var arctanh(const Arg& a) {
   static const OpPtr op = unary_of_each(
       "arctanh", [](auto x) { return std::atanh(x); },
-      [](const Var& g, const Var& x, const Var&) { return g / ((1 - x) * (1 + x)); });
+      [](const Var& g, const Var& x, const Var&) { return mul_no_nan(g, inv((1 - x) * (1 + x))); });
   return elementwise(op, {a});
 }
 

@@ -77,7 +77,9 @@ const std::map<std::string, Row>& table() {
         [](const std::int64_t* x) { return times(x[0], x[1]); }}},
       {"true_div", {[](const double* x) { return x[0] / x[1]; }}},
       {"int_div",
-       {[](const double* x) { return std::floor(x[0] / x[1]); },
+       {[](const double* x) {
+          return x[1] == 0 ? x[0] / x[1] : std::round((x[0] - floor_mod(x[0], x[1])) / x[1]);
+        },
         [](const std::int64_t* x) { return floor_div(x[0], x[1]); }}},
       {"mod",
        {[](const double* x) { return floor_mod(x[0], x[1]); },

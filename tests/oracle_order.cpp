@@ -84,18 +84,19 @@ bool oracle_order(const OpName& op, const Arrays& x, Array& y) {
     accumulate(op.name, op.numbers().at(0), &x[0], x[1], y);
   } else if (op.name == "searchsorted") {
     searchsorted(op, x, y);
-  } else if (op.name == "flatnonzero" || op.name == "repeated_positions") {
+  } else if (op.name == "flatnonzero" || op.name == "positions of repeat") {
     std::vector<std::int64_t> values;
     for (std::size_t i = 0; i < x[0].size(); ++i) {
       const std::int64_t times = op.name != "flatnonzero" ? x[0].integer(i) : x[0].number(i) != 0 ? 1 : 0;
       values.insert(values.end(), static_cast<std::size_t>(times), static_cast<std::int64_t>(i));
     }
     y = vector_of(values);
-  } else if (op.name == "checked_positions" || op.name == "same_size") {
+  } else if (op.name.starts_with("positions of ") || op.name.starts_with("times of ") ||
+             op.name.starts_with("labels of ") || op.name == "same_size") {
     y = x[0];
-  } else if (op.name == "split_point") {
+  } else if (op.name == "split_start" || op.name == "split_end") {
     y = Array(y.dtype, {});
-    for (int i = 0; i < op.numbers().at(0); ++i) y.whole[0] += x[static_cast<std::size_t>(i)].integer(0);
+    if (op.name == "split_end") y.whole[0] = x[0].integer(0) + x[1].integer(0);
   } else if (op.name == "range_length") {
     y = Array(y.dtype, {});
     for (double v = x[0].number(0); x[2].number(0) > 0 ? v < x[1].number(0) : v > x[1].number(0);

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 
 #include "tests/oracle_array.h"
 
@@ -76,6 +77,19 @@ bool oracle_reduction(const OpName& op, const Arrays& x, Array& y) {
       for (std::size_t i = row; i < row + n; ++i)
         y.real[i] = op.name == "softmax" ? std::exp(x[0].real[i] - largest) / total
                                          : x[0].real[i] - largest - std::log(total);
+    }
+    return true;
+  }
+  if (op.name == "log_sum_exp") {
+    const auto n = static_cast<std::size_t>(x[0].shape.back());
+    Sizes shape = x[0].shape;
+    shape.erase(shape.size() - 1);
+    y = Array(y.dtype, shape);
+    for (std::size_t row = 0; row < y.size(); ++row) {
+      double largest = -std::numeric_limits<double>::infinity(), total = 0;
+      for (std::size_t i = 0; i < n; ++i) largest = std::max(largest, x[0].real[row * n + i]);
+      for (std::size_t i = 0; i < n; ++i) total += std::exp(x[0].real[row * n + i] - largest);
+      y.real[row] = largest + std::log(total);
     }
     return true;
   }

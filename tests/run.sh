@@ -14,11 +14,13 @@ third_party/setup.sh
 # shellcheck disable=SC2086  # the arguments are words
 cmake --preset "$preset" -B "$build" ${DAMO_CMAKE_ARGS:-}
 cmake --build "$build" --parallel "$jobs"
+echo "= $build built in $SECONDS s"
 
 log=$build/Testing/Temporary/LastTest.log
 rm -f "$log"
-status=0
+status=0 start=$SECONDS
 ctest --test-dir "$build" --output-on-failure --parallel "$jobs" "$@" || status=$?
+echo "= $build tested in $((SECONDS - start)) s"
 if [[ ! -f $log ]]; then exit 1; fi
 
 # A test counts its own cases; one that ends before it has counted them, or fails for another reason, counts

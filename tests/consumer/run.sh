@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds and runs a project that uses Damo: tests/consumer/run.sh find_package|pkg_config|add_subdirectory
-# The first two use an installed copy of build/release (or $DAMO_BUILD) and need no CMake cache of ours.
+# The first two use an installed copy of build/release (or $DAMO_BUILD) and need no CMake cache of ours; the
+# last compiles Damo anew, with the options $DAMO_CMAKE_ARGS.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -48,8 +49,9 @@ case $way in
     cmake --build "$work/build"
     ;;
   add_subdirectory)
-    # Unoptimized, for a quick build.
-    configure -DDAMO_SOURCE="$root" -DCMAKE_BUILD_TYPE=None
+    # Unoptimized, for a quick build. DAMO_CMAKE_ARGS are words.
+    # shellcheck disable=SC2086
+    configure -DDAMO_SOURCE="$root" -DCMAKE_BUILD_TYPE=None ${DAMO_CMAKE_ARGS:-}
     if grep -E '^DAMO_(BUILD_TESTS|BUILD_APPS|INSTALL):BOOL=ON' "$work/build/CMakeCache.txt"; then
       echo "the options above are on, expected them off in another project" >&2
       exit 1

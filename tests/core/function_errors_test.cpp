@@ -17,7 +17,8 @@ TEST_CASE("inputs that cannot be inputs") {
   const Var x = matrix("x"), other = matrix("x"), y = tanh(x);
   const Shared W = shared(Tensor{1.}, "W");
   CHECK(error_of([&] { function({.inputs = {W}, .outputs = W, .name = "f"}); }) ==
-        "function \"f\": W is a shared variable, not a variable that can be an input\n  at HERE");
+        "function \"f\": W is a shared variable, which is no input: set_value changes it, and .givens puts "
+        "something else in its place\n  at HERE");
   CHECK(error_of([&] {
           function({.inputs = {x, y}, .outputs = y});
         }) ==
@@ -73,12 +74,39 @@ TEST_CASE("updates of another type") {
           function({.updates = {{W, sum(W, {.axis = 0})}}, .name = "f"});
         })
             .starts_with("function \"f\": the update of W has another type\n  float32 (2, 3)   W\n  float32 "
-                         "(3,)   its new value"));
+                         "(3,)     its new value"));
   CHECK(error_of([&] {
           function({.updates = {{W, W.T()}}, .name = "f"});
         })
             .starts_with("function \"f\": the update of W has another type\n  float32 (2, 3)   W\n  float32 "
                          "(3, 2)   its new value"));
+  // What the new value is made of, first to last, down to what differs; the line of the call once.
+  const Var lr = dscalar("lr"), m = dmatrix("m"), k = iscalar("k"), deep = tanh(W * 2 - lr * sqr(W) * 0.5);
+  const int deep_made = __LINE__ - 1;
+  CHECK(error_of([&] {
+          function({.inputs = {lr}, .updates = {{W, W - lr * W}}, .name = "f"});
+        }) ==
+        "function \"f\": the update of W has another type\n  float32 (2, 3)   W\n  float64 (2, 3)   its new "
+        "value\n  float64 ()       lr, which makes it so\n  " +
+            at(deep_made) + "\n  at HERE");
+  CHECK(error_of([&] {
+          function({.inputs = {lr}, .updates = {{W, deep}}, .name = "f"});
+        }).find("\n  float64 ()       lr, which makes it so\n  " + at(deep_made)) != std::string::npos);
+  CHECK(error_of([&] {
+          function({.inputs = {k}, .updates = {{W, exp(W * k)}}, .name = "f"});
+        }) ==
+        "function \"f\": the update of W has another type\n  float32 (2, 3)   W\n  float64 (2, 3)   its new "
+        "value\n  float64 (2, 3)   mul, which makes it so\n  at HERE");
+  CHECK(error_of([&] {
+          function({.updates = {{W, W + zeros({4, 2, 3}, float32)}}, .name = "f"});
+        }).find("\n  float32 (4, 2, 3)   alloc, which makes it so\n  at HERE") != std::string::npos);
+  CHECK(error_of([&] {
+          function({.updates = {{W, tanh(join(0, {W, W}))}}, .name = "f"});
+        }).find("\n  float32 (4, 3)   join{0}, which makes it so\n  at HERE") != std::string::npos);
+  CHECK(error_of([&] { function({.updates = {{W, Var()}}}); }) ==
+        "updates: what stands for W is an empty Var\n  at HERE");
+  CHECK(error_of([&] { function({.updates = {{Shared(), W}}}); }) ==
+        "updates: the variable is an empty Var\n  at HERE");
   CHECK(error_of([&] {
           function({.updates = {{W, W + 1}, {W, W + 2}}, .name = "f"});
         }) == "function \"f\": W is updated twice\n  at HERE");
@@ -123,6 +151,12 @@ TEST_CASE("givens of another type") {
   CHECK(error_of([&] {
           function({.inputs = {d}, .outputs = tanh(x), .givens = {{x, x + 1}, {x, x + 2}}, .name = "f"});
         }) == "function \"f\": x is given twice\n  at HERE");
+  CHECK(error_of([&] { function({.outputs = x, .givens = {{Var(), x}}}); }) ==
+        "givens: the variable is an empty Var\n  at HERE");
+  CHECK(error_of([&] { function({.outputs = x, .givens = {{x, Var()}}}); }) ==
+        "givens: what stands for x is an empty Var\n  at HERE");
+  CHECK(error_of([&] { function({.outputs = x, .givens = {{Shared(), 1.}}}); }) ==
+        "givens: the variable is an empty Var\n  at HERE");
 }
 
 // Calling a function.

@@ -47,6 +47,30 @@ TEST_CASE("get_value copies, and with borrow is the live memory") {
   CHECK(kept.get_value({.borrow = true}).data() == value.data());
 }
 
+TEST_CASE("a whole number that does not fit is an error, wherever it is given to a variable") {
+  const Shared s = shared(Tensor{1, 2}.astype(int8), "s"), u = shared(Tensor{1}.astype(uint8), "u"),
+               i = shared(Tensor(5).astype(int32), "i"), t = shared(Tensor(true), "t");
+  CHECK(error_of([&] {
+          s.set_value(Tensor{1, 300});
+        }) == "set_value of s: it holds int8, and the new value does not fit");
+  CHECK(error_of([&] { u.set_value(Tensor{-1}); }).ends_with("and the new value does not fit"));
+  CHECK(error_of([&] { i.set_value(Tensor(1LL << 31)); }).ends_with("and the new value does not fit"));
+  CHECK(error_of([&] { t.set_value(Tensor(2)); }).ends_with("and the new value does not fit"));
+  CHECK(s.get_value().to_vector<int>() == std::vector<int>{1, 2});
+  s.set_value(Tensor{-128, 127});
+  u.set_value(Tensor{255});
+  i.set_value(Tensor(-(1LL << 31)));
+  t.set_value(Tensor(0));
+  CHECK(s.get_value().to_vector<int>() == std::vector<int>{-128, 127});
+  // Literals in expressions, updates and givens.
+  const Shared one = shared(Tensor(1).astype(int8), "one");
+  CHECK(error_of([&] { Update(one, 300); }) == "300 does not fit int8\n  at HERE");
+  CHECK(error_of([&] { Update(one, 300.); }) == "300 does not fit int8\n  at HERE");
+  CHECK(error_of([&] { Update(one, 1e300); }) == "1e+300 cannot stand where int8 is expected\n  at HERE");
+  CHECK(error_of([&] { Given(bscalar("b"), -129); }) == "-129 does not fit int8\n  at HERE");
+  CHECK(Update(one, 100.).value.node().value.item() == 100);
+}
+
 TEST_CASE("set_value keeps the memory's address") {
   const Shared s = shared(Tensor::zeros({2, 2}, float32), "s");
   const void* const memory = s.get_value({.borrow = true}).data();

@@ -50,6 +50,15 @@ TEST_CASE("a tensor is made of nested lists, vectors, numbers and sizes") {
   CHECK_FALSE(Tensor().is_set());
 }
 
+TEST_CASE("whole numbers keep their digits in lists") {
+  const Tensor t = {9007199254740993, -9007199254740993, 9223372036854775807};
+  CHECK(t.to_vector<std::int64_t>() ==
+        std::vector<std::int64_t>{9007199254740993, -9007199254740993, 9223372036854775807});
+  CHECK(Tensor{{1, 2}, {9007199254740993, 4}}.at<std::int64_t>(1, 0) == 9007199254740993);
+  CHECK(Tensor(9007199254740993).item<std::int64_t>() == 9007199254740993);
+  CHECK(Tensor{1, 2.5}.to_vector<double>() == std::vector<double>{1, 2.5});
+}
+
 TEST_CASE("what cannot be a tensor is an error") {
   CHECK(error_of([] {
           Tensor{{1, 2}, {3}};
@@ -83,7 +92,7 @@ TEST_CASE("elements are read by index, as one number, and all together") {
   CHECK(error_of([&] { t.at<double>(-1, 0); }) == "index -1 is out of range for axis 0 of shape (2, 3)");
   CHECK(error_of([&] { t[2]; }) == "index 2 is out of range for axis 0 of shape (2, 3)");
   CHECK(error_of([&] { t.item(); }) == "item() needs exactly one element, not a tensor of shape (2, 3)");
-  CHECK(error_of([] { Tensor().item(); }) == "item() of an empty tensor handle");
+  CHECK(error_of([] { Tensor().item(); }) == "an empty Tensor was used: it has no elements, and no shape");
   CHECK(error_of([&] { t.span<float>(); }) == "the tensor holds float64, not float32");
   CHECK(error_of([&] { t.transposed().span<double>(); }) ==
         "a tensor of shape (3, 2) and strides (1, 3) is not contiguous: take contiguous() first");

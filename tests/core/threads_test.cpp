@@ -1,18 +1,34 @@
 #include "core/threads.h"
 
+#include <dlfcn.h>
 #include <doctest/doctest.h>
+#include <pthread.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
+#include "core/function.h"
+#include "ops/ops.h"
 #include "tests/expect.h"
 
 using namespace damo;
 
 namespace {
+
+std::atomic<int> threads_to_start = 1 << 20;  ///< before the system has no more
 
 /// Sets the number of threads, and the default again at the end.
 struct Threads {
@@ -20,7 +36,114 @@ struct Threads {
   ~Threads() { set_threads(0); }
 };
 
+/// What body's child returns with, or -1 if it does not end.
+template <class F>
+int exit_code_of_child(F body) {
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  if (child == 0) std::exit(body());
+  for (int i = 0; i < 2000; ++i) {
+    int status = 0;
+    if (waitpid(child, &status, WNOHANG) == child) return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  return -1;
+}
+
 }  // namespace
+
+// The sanitizers start threads in ways of their own.
+#if !defined(DAMO_SANITIZED)
+extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*f)(void*),
+                              void* argument) noexcept {
+  static const auto real = reinterpret_cast<decltype(&pthread_create)>(dlsym(RTLD_NEXT, "pthread_create"));
+  if (threads_to_start-- <= 0) return EAGAIN;
+  return real(thread, attributes, f, argument);
+}
+
+TEST_CASE("where the system gives fewer threads, the caller does their parts") {
+  for (const int given : {0, 1, 2}) {
+    set_threads(4);
+    threads_to_start = given;
+    for (int round = 0; round < 3; ++round) {
+      std::array<int, 4> by_part{};
+      parallel(4, [&](Part part) { by_part[static_cast<std::size_t>(part.t)] += part.t + 1; });
+      CHECK(by_part == std::array<int, 4>{1, 2, 3, 4});
+    }
+    CHECK(threads() == 4);
+    threads_to_start = 1 << 20;
+    set_threads(0);
+  }
+}
+#endif
+
+TEST_CASE("what a part throws, the caller throws when all have ended") {
+  for (const int n : {1, 2, 4}) {
+    const Threads scope(n);
+    for (int round = 0; round < 50; ++round)
+      for (int bad = 0; bad < (1 << n); ++bad) {
+        std::atomic<int> ended = 0;
+        std::string what;
+        try {
+          parallel(n, [&](Part part) {
+            if (part.t > 0) std::this_thread::yield();
+            ++ended;
+            if ((bad >> part.t & 1) != 0) throw std::runtime_error(std::to_string(part.t));
+          });
+        } catch (const std::runtime_error& e) {
+          what = e.what();
+        }
+        CHECK(ended == n);
+        CHECK(what == (bad == 0 ? "" : std::to_string(__builtin_ctz(static_cast<unsigned>(bad)))));
+      }
+    std::atomic<int> sum = 0;
+    parallel(n, [&](Part part) { sum += part.t + 1; });
+    CHECK(sum == n * (n + 1) / 2);
+  }
+}
+
+TEST_CASE("a part may not change the number of threads") {
+  const Threads scope(2);
+  CHECK(test::error_of([] { parallel(2, [](Part) { set_threads(3); }); }) ==
+        "set_threads was called by a part of a parallel step, which needs the threads that are");
+  CHECK(threads() == 2);
+}
+
+TEST_CASE("a forked child computes with one thread, and ends") {
+  const Threads scope(4);
+  const Tensor a = test::random({300, 300}, float32, 1);
+  const Var x = fmatrix("x");
+  const Function f = function({.inputs = {x}, .outputs = sum(tanh(dot(x, x)), {.axis = 0})});
+  const Tensor expected = f(a);
+  CHECK(exit_code_of_child([&] {
+          if (threads() != 1) return 2;
+          const auto here = Tensor(f(a)).to_vector<double>(), there = expected.to_vector<double>();
+          return std::equal(here.begin(), here.end(), there.begin(),
+                            [](double p, double q) { return std::abs(p - q) < 1e-3; })
+                     ? 0
+                     : 3;
+        }) == 0);
+#if !defined(DAMO_SANITIZED)
+  CHECK(exit_code_of_child([&] {
+          set_threads(4);
+          return identical(f(a), expected) ? 0 : 3;
+        }) == 0);
+  // Also while another thread is in a step.
+  std::atomic<bool> stop = false;
+  std::thread other([&] {
+    while (!stop) parallel(4, [](Part) {});
+  });
+  const Function g = f.copy();
+  for (int i = 0; i < 20; ++i)
+    CHECK(exit_code_of_child([&] { return Tensor(g(a)).size() == 300 ? 0 : 3; }) == 0);
+  stop = true;
+  other.join();
+#endif
+  CHECK(threads() == 4);
+  CHECK(identical(f(a), expected));
+}
 
 TEST_CASE("each part runs once, on the number of threads that is asked for") {
   for (const int n : {1, 2, 3, 8}) {

@@ -262,7 +262,7 @@ TEST_CASE("a label outside the classes is an error of the call") {
   const auto before = values_of(variables);
   const std::string message = error_of([&] { finetune.train(1); });
   CAPTURE(message);
-  CHECK(message.find("index 3 is out of range for axis 1 of size 3") != std::string::npos);
+  CHECK(message.find("index 3 at position 1 is out of range for axis 1 of size 3") != std::string::npos);
   CHECK(message.find("at models/logistic_regression.cpp") != std::string::npos);
   CHECK(all_identical(values_of(variables), before));
 }

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
+
 #include "ops/index.h"
 #include "tests/expect.h"
 #include "tests/support.h"
@@ -72,7 +74,8 @@ TEST_CASE("tile") {
   const Function f = function({.inputs = {x, n}, .outputs = tile(x, {n, n + 1})});
   CHECK(Tensor(f(t, 1)).shape() == Sizes{2, 4});
   CHECK(Tensor(f(t, 2)).shape() == Sizes{4, 6});
-  CHECK(error_of([&] { f(t, -1); }).starts_with("alloc: a size cannot be -1"));
+  CHECK(error_of([&] { f(t, -1); })
+            .starts_with("times of tile: nothing can be repeated -1 times\n  int64 ()   n\n  at "));
   CHECK(error_of([&] { tile(x, {2}, 1); }) ==
         "tile: ndim is 1, but x has 2 dimensions and there are 1 reps\n  float64 (?, ?)   x\n  at HERE");
   CHECK(error_of([&] {
@@ -114,13 +117,18 @@ TEST_CASE("repeat, as often as a number or a vector says") {
   CHECK(Tensor(values[2]).to_vector<int>() == std::vector<int>{5, 6, 6});
   CHECK(error_of([&] {
           g(t, Tensor{1, 2, 3}.astype(int32));
-        }).starts_with("repeated_positions: there are 3 repeats for 2 elements"));
+        }).starts_with("positions of repeat: there are 3 repeats for 2 elements"));
   CHECK(error_of([&] {
           g(t, Tensor{3, -1}.astype(int32));
-        }).starts_with("repeated_positions: nothing can be repeated -1 times"));
+        }).starts_with("positions of repeat: element 1 cannot be repeated -1 times\n  int64 (2,)   cast\n"));
   CHECK(error_of([&] {
           g(t, Tensor{1, -3}.astype(int32));
-        }).starts_with("repeated_positions: nothing can be repeated -2 times"));
+        }).starts_with("positions of repeat: element 1 cannot be repeated -3 times"));
+  CHECK(error_of([&] { repeat(x, -1); }) ==
+        "times of repeat: nothing can be repeated -1 times\n  int64 ()   -1\n  at HERE");
+  CHECK(error_of([&] {
+          f(row, -2, Tensor{1, 2}.astype(int32));
+        }).starts_with("times of repeat: nothing can be repeated -2 times\n  int64 ()   n\n  at "));
   CHECK(error_of([&] {
           repeat(x, imatrix("m"), 0);
         }).starts_with("repeat: repeats is a number or a vector, not of 2 dimensions"));
@@ -169,8 +177,8 @@ TEST_CASE("split") {
   CHECK(Tensor(f(t, 3)).shape() == Sizes{2, 3});
   CHECK(error_of([&] {
           f(t, 2);
-        }).starts_with("split_point{0}: the sizes of the parts add up to 4, the axis has size 5\n"));
-  CHECK(error_of([&] { f(t, -1); }).starts_with("split_point{0}: a part cannot have size -1"));
+        }).starts_with("split_start: the sizes of the parts add up to 4, the axis has size 5\n"));
+  CHECK(error_of([&] { f(t, -1); }).starts_with("split_end: a part cannot have size -1"));
   const Function g = function({.inputs = {x, sizes}, .outputs = split(x, {sizes[0], sizes[1]}, 1)});
   CHECK(Tensor(g(t, Tensor{4, 1})[1]).shape() == Sizes{2, 1});
   const Function by_vector = function({.inputs = {x, sizes}, .outputs = split(x, sizes, 2, 1)});
@@ -183,6 +191,10 @@ TEST_CASE("split") {
   CHECK(test::evaluate(ten[9], {x}, {Tensor::zeros({2, 10}, float32)}).shape() == Sizes{2, 1});
   CHECK(error_of([&] {
           split(shared(t, "W"), {1, 2}, 1);
-        }).starts_with("split_point{0}: the sizes of the parts add up to 3, the axis has size 5"));
+        }).starts_with("split_start: the sizes of the parts add up to 3, the axis has size 5"));
   CHECK(error_of([&] { split(x, {}); }).starts_with("split: there are no sizes"));
+  constexpr std::int64_t huge = std::numeric_limits<std::int64_t>::max();
+  CHECK(error_of([&] {
+          split(x, {huge, huge, 8}, 1);
+        }).starts_with("split_end: a part of size 9223372036854775807 after 9223372036854775807 elements is too large"));
 }

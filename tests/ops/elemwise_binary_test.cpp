@@ -140,9 +140,34 @@ TEST_CASE("division and remainder of floats by 0 and by infinity") {
   for (const DType dtype : {float32, float64}) {
     const Tensor a = test::tensor(dtype, {6}, {1, -1, 0, 7, -7, inf}),
                  b = test::tensor(dtype, {6}, {0, 0, 0, inf, inf, 2});
-    check_close(of(int_div, dtype, a, b), Tensor(std::vector<double>{inf, -inf, nan, 0, -1, inf}), 0, 0,
+    check_close(of(int_div, dtype, a, b), Tensor(std::vector<double>{inf, -inf, nan, 0, -1, nan}), 0, 0,
                 "//");
     check_close(of(mod, dtype, a, b), Tensor(std::vector<double>{nan, nan, nan, 7, inf, nan}), 0, 0, "%");
+  }
+}
+
+TEST_CASE("the quotient and the remainder of floats belong together") {
+  for (const Mode mode : {Mode::FAST_RUN, Mode::FAST_COMPILE}) {
+    const Var a = dvector("a"), b = dvector("b");
+    const Function f = function({.inputs = {a, b}, .outputs = {int_div(a, b), mod(a, b)}, .mode = mode});
+    // As NumPy's: 1 / .1 is 10 when it is rounded, but ten times the double .1 is more than 1.
+    const Values v = f(Tensor(std::vector<double>{1, -1, 1, .3, 6, 1e17, -.5, 0.7}),
+                       Tensor(std::vector<double>{.1, .1, -.1, .1, .1, 3, .1, -.1}));
+    CHECK(v[0].to_vector<double>() == std::vector<double>{9, -10, -10, 2, 59, 33333333333333332, -5, -7});
+    const std::vector<double> remainder = v[1].to_vector<double>();
+    CHECK(remainder[0] == std::fmod(1., .1));
+    CHECK(remainder[1] == doctest::Approx(5.55e-17).epsilon(.01));
+    for (std::size_t i = 0; i < 8; ++i) CHECK(remainder[i] != .1);
+
+    const Tensor x = test::random({2000}, float64, 1, -5, 5), y = test::random({2000}, float64, 2, -1, 1);
+    const Values w = f(x, y);
+    for (std::size_t i = 0; i < 2000; ++i) {
+      const double q = w[0].to_vector<double>()[i], r = w[1].to_vector<double>()[i],
+                   whole = x.to_vector<double>()[i], part = y.to_vector<double>()[i];
+      REQUIRE(q * part + r == doctest::Approx(whole).epsilon(1e-12));
+      REQUIRE(std::abs(r) <= std::abs(part));
+      REQUIRE((r == 0 || (r < 0) == (part < 0)));
+    }
   }
 }
 

@@ -16,17 +16,17 @@ TEST_CASE("positions out of range") {
   CHECK(error_of([&] {
           f(t, Tensor{3, 10});
         }) ==
-        "advanced_subtensor: index 10 is out of range for axis 1 of size 10\n  float32 (2, 10)   x\n  int64 "
-        "(2,)        "
+        "advanced_subtensor: index 10 at position 1 is out of range for axis 1 of size 10\n  float32 (2, 10)   "
+        "x\n  int64 (2,)        "
         "arange\n  int32 (2,)        y\n  " +
             test::at(line) + ", in function \"f\"");
   CHECK(error_of([&] {
           f(t, Tensor{-11, 0});
-        }).starts_with("advanced_subtensor: index -11 is out of range for axis 1 of size 10"));
+        }).starts_with("advanced_subtensor: index -11 at position 0 is out of range for axis 1 of size 10"));
   CHECK(Tensor(f(t, Tensor{-10, 9})).size() == 2);
   CHECK(error_of([&] {
           f(t, Tensor{1, 2, 3});
-        }).find("index 2 is out of range for axis 0 of size 2") != std::string::npos);
+        }).find("index 2 at position 2 is out of range for axis 0 of size 2") != std::string::npos);
 
   const Function g = function({.inputs = {x, n}, .outputs = x[n], .name = "g"});
   CHECK(error_of([&] { g(t, 2); }).starts_with("subtensor{i}: index 2 is out of range for axis 0 of size 2"));
@@ -37,7 +37,15 @@ TEST_CASE("positions out of range") {
   const Function h = function({.inputs = {x, y}, .outputs = set_subtensor(x[y], 1), .name = "h"});
   CHECK(error_of([&] {
           h(t, Tensor{2});
-        }).starts_with("advanced_set_subtensor: index 2 is out of range for axis 0 of size 2"));
+        }).starts_with("advanced_set_subtensor: index 2 at position 0 is out of range for axis 0 of size 2"));
+  const Var m = imatrix("m");
+  const Function two = function({.inputs = {x, m, n}, .outputs = x[{n, m}]});
+  CHECK(error_of([&] {
+          two(t, Tensor{{1, 2, 3}, {4, 5, 10}}, 1);
+        }).starts_with("advanced_subtensor: index 10 at position (1, 2) is out of range for axis 1 of size 10"));
+  CHECK(error_of([&] {
+          two(t, Tensor{{1, 2, 3}}, 2);
+        }).starts_with("advanced_subtensor: index 2 at position (0, 0) is out of range for axis 0 of size 2"));
 }
 
 TEST_CASE("indices that cannot be") {

@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "tests/expect.h"
 #include "tests/support.h"
 
@@ -132,10 +135,100 @@ TEST_CASE("a mask reaches through products and sums to parameters") {
               0, "gradient of W");
 }
 
-TEST_CASE("gradients without a choice are what they were") {
-  const Var x = dvector("x");
-  CHECK(pp(grad(sum(sqrt(x)), x)).find("mul_no_nan") == std::string::npos);
-  CHECK(pp(grad(sum(switch_(x > 0, x + 1, -x)), x)).find("mul_no_nan") == std::string::npos);
-  CHECK(pp(grad(sum(switch_(x > 0, log(x), 0)), x)).find("mul_no_nan") != std::string::npos);
-  CHECK(pp(grad(sum(log(switch_(x > 0, x, 1))), x)).find("mul_no_nan") == std::string::npos);
+TEST_CASE("zeros are kept where a slope is infinite though the value is not, or below a choice") {
+  const Var x = dvector("x"), m = dmatrix("m");
+  const auto keeps = [&](const Var& cost, const Var& v) {
+    return pp(grad(cost, v)).find("mul_no_nan") != std::string::npos;
+  };
+  CHECK(keeps(sum(sqrt(x)), x));
+  CHECK(keeps(sum(arcsin(x)), x));
+  CHECK(keeps(sum(pow(x, 0.5)), x));
+  CHECK_FALSE(keeps(sum(pow(x, 3)), x));
+  CHECK_FALSE(keeps(sum(exp(x) / x), x));
+  CHECK_FALSE(keeps(sum(switch_(x > 0, x + 1, -x)), x));
+  CHECK(keeps(sum(switch_(x > 0, exp(x), 0)), x));
+  CHECK_FALSE(keeps(sum(exp(switch_(x > 0, x, 1))), x));
+  CHECK(keeps(exp(x)[0], x));
+  CHECK(keeps(max(exp(x)), x));
+  CHECK(keeps(sum(pool_2d(exp(m), 2)), m));
+  CHECK(keeps(sum(set_subtensor(exp(x)[0], 1.)), x));
+  CHECK_FALSE(keeps(sum(inc_subtensor(exp(x)[0], 1.)), x));
+  // Softmax and its like leave no zeros.
+  CHECK_FALSE(keeps(-log_softmax(exp(m))[0][0], m));
+}
+
+TEST_CASE("values that nobody uses leave no NaN") {
+  constexpr double inf = std::numeric_limits<double>::infinity(),
+                   nan = std::numeric_limits<double>::quiet_NaN();
+  struct Case {
+    const char* name;
+    test::Build cost;
+    std::vector<double> x, gradient;
+  };
+  const Case cases[] = {
+      {"an element", [](const Vars& x) { return sqrt(x[0])[0]; }, {4, 0, -1}, {.25, 0, 0}},
+      {"of a matrix",
+       [](const Vars& x) {
+         return sqrt(x[0].reshape({2, 2}))[0][0];
+       },
+       {4, 0, 0, -1},
+       {.25, 0, 0, 0}},
+      {"a quotient", [](const Vars& x) { return (1 / x[0])[0]; }, {2, 0}, {-.25, 0}},
+      {"an exponential", [](const Vars& x) { return exp(x[0])[0]; }, {0, 2000}, {1, 0}},
+      {"a product",
+       [](const Vars& x) { return sum((x[0] * x[0][slice(none, none, -1)])[slice(0, 0)]) + x[0][0]; },
+       {2, inf},
+       {1, 0}},
+      {"tanh of NaN", [](const Vars& x) { return tanh(x[0])[0]; }, {0, nan}, {1, 0}},
+      {"picked",
+       [](const Vars& x) {
+         return sum(log(x[0])[constant(Tensor(std::vector<std::int64_t>{1, 1}))]);
+       },
+       {0, 2, -1},
+       {0, 1, 0}},
+      {"a mask", [](const Vars& x) { return sum(log(x[0])[x[0] > 0]); }, {0, 2, -1}, {0, .5, 0}},
+      {"the largest", [](const Vars& x) { return max(sqrt(x[0])); }, {0, 4}, {0, .25}},
+      {"the smallest", [](const Vars& x) { return min(1 / x[0]); }, {0, 4}, {0, -.0625}},
+      {"overwritten", [](const Vars& x) { return sum(set_subtensor(sqrt(x[0])[1], 7.)); }, {4, 0}, {.25, 0}},
+      {"overwritten, picked",
+       [](const Vars& x) {
+         return sum(set_subtensor(log(x[0])[constant(Tensor(std::vector<std::int64_t>{1}))], 7.));
+       },
+       {4, 0},
+       {.25, 0}},
+      {"sorted", [](const Vars& x) { return sort(sqrt(x[0]))[1]; }, {0, 4}, {0, .25}},
+      {"below a product",
+       [](const Vars& x) {
+         return dot(sqrt(x[0].reshape({2, 1})), Tensor{{1.}})[0][0];
+       },
+       {4, 0},
+       {.25, 0}},
+      {"standardized",
+       [](const Vars& x) { return sum(sqr((x[0] - mean(x[0])) / (std_(x[0]) + 1e-3))); },
+       {2, 2, 2},
+       {0, 0, 0}},
+      {"standardized by hand",
+       [](const Vars& x) {
+         const Var d = x[0] - mean(x[0]);
+         return sum(sqr(d / (sqrt(mean(sqr(d))) + 1e-3)));
+       },
+       {2, 2},
+       {0, 0}},
+      {"pow", [](const Vars& x) { return pow(x[0], .25)[0]; }, {1, 0}, {.25, 0}},
+      {"arccosh", [](const Vars& x) { return arccosh(x[0])[0]; }, {std::sqrt(2.), 1}, {1, 0}},
+      {"rows",
+       [](const Vars& x) {
+         const Var m = x[0].reshape({2, 2});
+         return (m / norm(m, 2, {.axis = 1, .keepdims = true}))[0][0];
+       },
+       {3, 4, 0, 0},
+       {.128, -.096, 0, 0}},
+  };
+  for (const Case& c : cases)
+    for (const Mode mode : {Mode::FAST_RUN, Mode::FAST_COMPILE}) {
+      const Var x = dvector("x");
+      const Tensor t(c.x);
+      check_close(test::evaluate(grad(c.cost({x}), x), {x}, {t}, mode), Tensor(c.gradient), 1e-14, 1e-16,
+                  c.name);
+    }
 }

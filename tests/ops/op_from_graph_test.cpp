@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "core/op.h"
 #include "core/walk.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
@@ -148,12 +149,13 @@ TEST_CASE("how it is printed") {
   CHECK(debugprint(f(tanh(x)), {.types = false}) ==
         "f [A]\n"
         " |-tanh [B]\n"
-        "    |-x [C]\n"
+        " |  |-x [C]\n"
+        " |-s [D]\n"
         "inside f, output 0\n"
-        " mul [D]\n"
-        "  |-exp [E]\n"
+        " mul [E]\n"
+        "  |-exp [F]\n"
         "  |  |-x [C]\n"
-        "  |-s [F]\n");
+        "  |-s [G]\n");
   const std::string dot_text = to_dot(f(tanh(x)));
   CHECK(dot_text.find("  subgraph cluster0 {\n  label=\"f\";\n") != std::string::npos);
 }
@@ -168,4 +170,126 @@ TEST_CASE("wrong graphs") {
   CHECK(error_of([&] { OpFromGraph({x}, Vars{}); }) == "op_from_graph: there is no output\n  at HERE");
   CHECK(error_of([&] { OpFromGraph({x}, Vars{Var()}); }) ==
         "op_from_graph: an output is an empty Var\n  at HERE");
+}
+
+TEST_CASE("what a graph uses from outside is an input: gradients, givens and copies see it") {
+  const Shared W = shared(doubles({3.}), "W"), b = shared(doubles({5.}), "b");
+  const Var x = dvector("x");
+  const OpFromGraph f({x}, {x * W}, {.name = "f"});
+  const Var h = tanh(b);
+  const OpFromGraph g({x}, {f(x) + x * h, b}, {.name = "g"});
+  for (const Mode mode : all_modes) {
+    INFO(to_string(mode));
+    const auto value = [&](const Var& v) {
+      return numbers(
+          function({.inputs = {x}, .outputs = v, .on_unused_input = OnUnusedInput::ignore, .mode = mode})(
+              doubles({2.})))[0];
+    };
+    CHECK(value(grad(sum(f(x)) + sum(W), W)) == 3);
+    CHECK(value(grad(sum(f(x)), W)) == 2);
+    CHECK(value(grad(sum(sqr(f(x))), W)) == 2 * 6 * 2);
+    CHECK(value(grad(sum(grad(sum(sqr(f(x))), x)), W)) == 2 * 2 * 3 * 2);
+    CHECK(value(Rop(f(x), {W}, {x})) == 4);
+    // In a graph inside, through an expression, and as an output of its own.
+    CHECK(value(grad(sum(g(x)), W)) == 2);
+    CHECK(value(grad(sum(g(x)), h)) == 2);
+    CHECK(value(grad(sum(g(x)), b)) == doctest::Approx(2 / std::pow(std::cosh(5.), 2)));
+    CHECK(value(grad(sum(g.all({x})[1]), b)) == 1);
+  }
+  CHECK(error_of([&] { grad(sum(f(x)), b); }).find("does not depend on b") != std::string::npos);
+  CHECK(pp(g(x)) == "g(x, W, tanh(b), b)");
+  const Function given = function({.inputs = {x}, .outputs = g(x), .givens = {{h, x}}});
+  CHECK(numbers(given(doubles({2.}))) == std::vector<double>{10});
+  const Shared V = shared(doubles({7.}), "V");
+  CHECK(numbers(function({.inputs = {x}, .outputs = f(x)}).copy({.swap = {{W, V}}})(doubles({2.}))) ==
+        std::vector<double>{14});
+  // An update reads the old value, also inside.
+  const Function step = function({.inputs = {x}, .outputs = f(x), .updates = {{W, W - grad(sum(f(x)), W)}}});
+  CHECK(numbers(step(doubles({2.}))) == std::vector<double>{6});
+  CHECK(numbers(step(doubles({2.}))) == std::vector<double>{2});
+}
+
+TEST_CASE("the gradient of what is used from outside stays where an author gives others") {
+  const Shared W = shared(doubles({3.}), "W");
+  const Var x = dvector("x");
+  const OpFromGraph f({x}, {x * W}, {.grad_overrides = [](const Vars& v, const Vars&, const Vars& g) {
+                        CHECK(v.size() == 1);
+                        return Vars{g[0] * 100};
+                      }});
+  const Vars g = grad(sum(f(x)), {x, W});
+  const Function both = function({.inputs = {x}, .outputs = g});
+  CHECK(numbers(both(doubles({2.}))[0]) == std::vector<double>{100});
+  CHECK(numbers(both(doubles({2.}))[1]) == std::vector<double>{2});
+}
+
+TEST_CASE("each application draws anew, in order, and its gradient reads what was drawn") {
+  const auto uniform = [](RandomStreams& s, const Var& size) {
+    return s.uniform({.size = {size}, .dtype = float64});
+  };
+  const Var x = dvector("x"), a = dvector("a"), b = dvector("b"), n = lscalar("n");
+  for (const Mode mode : all_modes) {
+    INFO(to_string(mode));
+    RandomStreams streams(1), other(1);
+    const OpFromGraph f({x}, {x * uniform(streams, x.shape(0))}, {.name = "f"});
+    const OpFromGraph twice({x}, {f(x) - f(2 * x)}, {.name = "twice"});
+    const Function u = function({.inputs = {n}, .outputs = uniform(other, n)});
+    const auto next = [&] { return numbers(u(2)); };
+    const Tensor ta = doubles({1., 10.}), tb = doubles({100., 1000.});
+
+    const Function sum_of_two = function({.inputs = {a, b}, .outputs = f(a) + f(b), .mode = mode});
+    for (int call = 0; call < 2; ++call) {
+      const std::vector<double> y = numbers(sum_of_two(ta, tb)), u1 = next(), u2 = next();
+      CHECK(y[0] == doctest::Approx(u1[0] + 100 * u2[0]).epsilon(1e-12));
+      CHECK(y[1] == doctest::Approx(10 * u1[1] + 1000 * u2[1]).epsilon(1e-12));
+    }
+    const Function same_argument = function({.inputs = {a}, .outputs = {f(a), f(a)}, .mode = mode});
+    {
+      const Values y = same_argument(ta);
+      const std::vector<double> u1 = next(), u2 = next();
+      CHECK(numbers(y[0])[1] == doctest::Approx(10 * u1[1]));
+      CHECK(numbers(y[1])[1] == doctest::Approx(10 * u2[1]));
+    }
+    const Var fa = f(a), fb = f(b);
+    const Vars g = grad(sum(fa) + sum(sqr(fb)), {a, b});
+    const Function gradients = function({.inputs = {a, b}, .outputs = {fa, fb, g[0], g[1]}, .mode = mode});
+    {
+      const Values y = gradients(ta, tb);
+      const std::vector<double> u1 = next(), u2 = next();
+      CHECK(numbers(y[2])[1] == doctest::Approx(u1[1]));
+      CHECK(numbers(y[3])[1] == doctest::Approx(2 * u2[1] * u2[1] * 1000));
+    }
+    const Var t = twice(a);
+    const Function nested = function({.inputs = {a}, .outputs = {t, grad(sum(t), a)}, .mode = mode});
+    for (int call = 0; call < 2; ++call) {
+      const Values y = nested(ta);
+      const std::vector<double> u1 = next(), u2 = next();
+      CHECK(numbers(y[0])[1] == doctest::Approx(10 * (u1[1] - 2 * u2[1])).epsilon(1e-12));
+      CHECK(numbers(y[1])[1] == doctest::Approx(u1[1] - 2 * u2[1]).epsilon(1e-12));
+    }
+    // The gradient alone draws as well.
+    const Function alone = function({.inputs = {a}, .outputs = grad(sum(f(a)), a), .mode = mode});
+    CHECK(numbers(alone(ta))[0] == doctest::Approx(next()[0]));
+    CHECK(identical(streams.states()[0].get_value(), other.states()[0].get_value()));
+  }
+}
+
+TEST_CASE("a draw outside and the same one inside: one after the other") {
+  RandomStreams streams(1), other(1);
+  const Var u = streams.uniform({.size = {2}, .dtype = float64}), x = dvector("x");
+  const OpFromGraph f({x}, {x * u});
+  const Function g = function({.inputs = {x}, .outputs = {u, f(x)}});
+  const Function h = function({.outputs = other.uniform({.size = {2}, .dtype = float64})});
+  const Values y = g(doubles({1., 1.}));
+  CHECK(numbers(y[0]) == numbers(h()));
+  CHECK(numbers(y[1]) == numbers(h()));
+}
+
+TEST_CASE("equal graphs are one operation, whatever their inputs are called") {
+  const Shared W = shared(doubles({3.}), "W");
+  const Var x = dvector("x"), y = dvector("y");
+  const Var a = OpFromGraph({x}, {exp(x) * W})(y), b = OpFromGraph({y}, {exp(y) * W})(y),
+            c = OpFromGraph({y}, {exp(y) + W})(y);
+  CHECK(a.node().op->same_as(*b.node().op));
+  CHECK_FALSE(a.node().op->same_as(*c.node().op));
+  CHECK(equal_computations({a}, {b}));
 }

@@ -1,5 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
 #include "ops/ops.h"
 #include "tests/expect.h"
 #include "tests/support.h"
@@ -123,6 +127,7 @@ const std::vector<Row>& table() {
        }},
       {"softmax", [](const Vars& x) { return softmax(x[0]); }},
       {"log_softmax", [](const Vars& x) { return log_softmax(x[0]); }},
+      {"log_sum_exp", [](const Vars& x) { return log_sum_exp(x[0]); }},
       {"binary_crossentropy", [](const Vars& x) { return binary_crossentropy(sigmoid(x[0]), x[0] / 2); }},
       {"categorical_crossentropy",
        [](const Vars& x) {
@@ -238,6 +243,75 @@ void check_rop(const Build& f, const std::string& name) {
 }
 
 }  // namespace
+
+namespace {
+
+struct SpecialPoint {
+  const char* name;
+  Tensor x;
+};
+
+std::vector<SpecialPoint> special_points() {
+  const auto all = [](double v) { return Tensor::full({3, 4}, float64, v); };
+  return {{"zeros", all(0)},       {"ones", all(1)},
+          {"minus ones", all(-1)}, {"ties", Tensor{{1., 0., -1., 0.}, {0., 1., 1., -1.}, {-1., 1., 0., 0.}}},
+          {"twenty", all(20)},     {"minus twenty", all(-20)}};
+}
+
+/// The elements of Rop at x, where f has a derivative along v: the differences on both sides agree.
+int check_special(const Build& f, const std::string& name) {
+  const Var p = dmatrix("p"), d = dmatrix("d");
+  const Var y = f({p});
+  const Function value = function({.inputs = {p}, .outputs = y}),
+                 rop = function({.inputs = {p, d}, .outputs = Rop(y, {p}, {d})});
+  const std::vector<double> v = test::random({3, 4}, float64, 2, .5, 1.5).to_vector<double>();
+  int n = 0;
+  for (const SpecialPoint& at : special_points()) {
+    const std::vector<double> x = at.x.to_vector<double>();
+    const double h = 1e-5 * std::max(1., std::abs(x[0]));
+    const auto moved = [&](double step) -> std::optional<std::vector<double>> {
+      std::vector<double> to = x;
+      for (std::size_t i = 0; i < x.size(); ++i) to[i] += step * v[i];
+      try {
+        return Tensor(value(Tensor(to, at.x.shape()))).to_vector<double>();
+      } catch (const Error&) {
+        return std::nullopt;  // a singular matrix
+      }
+    };
+    const auto up = moved(h), here = moved(0), down = moved(-h), far_up = moved(2 * h),
+               far_down = moved(-2 * h);
+    if (!up || !here || !down || !far_up || !far_down) continue;
+    if (up->size() != here->size() || down->size() != here->size() || far_up->size() != here->size() ||
+        far_down->size() != here->size())
+      continue;  // as many elements as are not 0
+    const std::vector<double> got = Tensor(rop(at.x, Tensor(v, at.x.shape()))).to_vector<double>();
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      // Of second order, from each side.
+      const double right = (-3 * (*here)[i] + 4 * (*up)[i] - (*far_up)[i]) / (2 * h),
+                   left = (3 * (*here)[i] - 4 * (*down)[i] + (*far_down)[i]) / (2 * h);
+      const double scale = std::max({1., std::abs((*here)[i]), std::abs(left)});
+      if (!(std::abs(right - left) <= 1e-5 * scale)) continue;
+      const double middle = ((*up)[i] - (*down)[i]) / (2 * h);
+      CHECK_MESSAGE(std::abs(got[i] - middle) <= 1e-6 * scale, name, " at ", at.name, ", element ", i, ": ",
+                    got[i], ", by differences ", middle);
+      ++n;
+    }
+  }
+  return n;
+}
+
+}  // namespace
+
+TEST_CASE("first and second derivatives of every op at special points") {
+  int n_first = 0, n_second = 0;
+  for (const Row& row : table()) {
+    n_first += check_special(row.f, row.name);
+    n_second += check_special([&](const Vars& x) { return grad(sum(sin(row.f(x))), x[0]); },
+                              "the gradient of " + std::string(row.name));
+  }
+  CHECK(n_first > 3000);
+  CHECK(n_second > 4000);
+}
 
 TEST_CASE("Rop of every op against differences along a direction") {
   for (const Row& row : table()) check_rop(row.f, row.name);

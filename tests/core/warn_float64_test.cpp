@@ -59,6 +59,25 @@ TEST_CASE("a silent move to float64 is an error if asked for, at the user's line
   CHECK(error_of([&] { join(0, {x, i}); }).starts_with("join" + fact));
 }
 
+TEST_CASE("a shared variable of float64 is told of") {
+  const FloatXScope scope(float32);
+  const Action raise(WarnFloat64::raise);
+  const std::vector<double> numbers{1, 2};
+  CHECK(error_of([&] { shared(Tensor(numbers), "W"); }) ==
+        "shared: the value is float64, but floatX is float32: convert it by astype(float32)\n  float64 (2,)   W\n  "
+        "at HERE");
+  CHECK(error_of([&] { shared(Tensor(1.)); })
+            .starts_with("shared: the value is float64, but floatX is float32: convert it by astype(float32)\n  "
+                         "float64 ()   <unnamed shared>\n"));
+  CHECK(error_of([&] {
+          shared(Tensor(numbers).astype(float32), "W");
+          shared(Tensor{1., 2.}, "b");
+          shared(Tensor(numbers).astype(int64), "n");
+        }) == "no error");
+  const FloatXScope wide(float64);
+  CHECK(error_of([&] { shared(Tensor(numbers), "W"); }) == "no error");
+}
+
 TEST_CASE("what is float32, or float64 by the user's own word, is silent") {
   const FloatXScope scope(float32);
   const Action raise(WarnFloat64::raise);

@@ -1,4 +1,4 @@
-#include "ops/warn_float64.h"
+#include "core/warn_float64.h"
 
 #include <atomic>
 #include <cstdio>
@@ -24,14 +24,22 @@ std::atomic<WarnFloat64>& setting() {
   return action;
 }
 
+bool is_told(DType dtype) {
+  return warn_float64() != WarnFloat64::ignore && dtype == DType::float64 && floatX() == DType::float32;
+}
+
+void tell(const std::string& message) {
+  if (warn_float64() == WarnFloat64::raise) throw Error(message);
+  std::fputs(("warning: " + message + "\n").c_str(), stderr);
+}
+
 }  // namespace
 
 WarnFloat64 warn_float64() { return setting(); }
 void set_warn_float64(WarnFloat64 action) { setting() = action; }
 
 void note_float64(const std::string& op, const Args& operands, DType result) {
-  const WarnFloat64 action = warn_float64();
-  if (action == WarnFloat64::ignore || result != DType::float64 || floatX() != DType::float32) return;
+  if (!is_told(result)) return;
   if (Scope::origin().kind != Origin::Kind::user) return;  // what the user wrote has been noted
   Vars x;
   Types types;
@@ -40,11 +48,14 @@ void note_float64(const std::string& op, const Args& operands, DType result) {
     types.push_back(x.back().type());
     if (types.back().dtype == DType::float64) return;
   }
-  const std::string message = explain(
-      op, x, types, Scope::where(),
-      "gives float64, but floatX is float32 and no operand is float64: cast its integers to float32", {});
-  if (action == WarnFloat64::raise) throw Error(message);
-  std::fputs(("warning: " + message + "\n").c_str(), stderr);
+  tell(explain(op, x, types, Scope::where(),
+               "gives float64, but floatX is float32 and no operand is float64: cast its integers to float32", {}));
+}
+
+void note_float64(const Var& variable) {
+  if (!is_told(variable.dtype())) return;
+  tell(explain("shared", {variable}, {variable.type()}, variable.node().where,
+               "the value is float64, but floatX is float32: convert it by astype(float32)", {}));
 }
 
 }  // namespace damo

@@ -1,0 +1,198 @@
+#include "core/size_checks.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/op.h"
+#include "core/walk.h"
+
+namespace damo {
+namespace {
+
+bool equal_sizes(const Types& a, const Types& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Type& s, const Type& t) {
+    return s.shape == t.shape && s.has_value == t.has_value && (!s.has_value || s.value == t.value);
+  });
+}
+
+std::size_t hash_of(const Types& x) {
+  std::size_t h = x.size();
+  for (const Type& t : x) {
+    for (const std::int64_t n : t.shape) h = h * 1000003U + static_cast<std::size_t>(n);
+    if (t.has_value) h = h * 1000003U + static_cast<std::size_t>(t.value);
+  }
+  return h;
+}
+
+/// An axis of an operand that is not declared to stretch, and the axis of the result that it stands for if
+/// the operands are stretched to one shape.
+struct Place {
+  std::size_t operand;
+  int axis, of_result;
+};
+
+std::vector<Place> places_of(const Types& x) {
+  int rank = 0;
+  for (const Type& t : x) rank = std::max(rank, t.ndim());
+  std::vector<Place> places;
+  for (std::size_t i = 0; i < x.size(); ++i)
+    for (int axis = 0; axis < x[i].ndim(); ++axis)
+      if (!x[i].stretches(axis)) places.push_back({i, axis, axis + rank - x[i].ndim()});
+  return places;
+}
+
+/// Nodes that every call needs.
+std::unordered_set<const Node*> needed_always(const Vars& roots) {
+  std::unordered_set<const Node*> needed;
+  for (const Var& v : roots) needed.insert(v.node_ptr().get());
+  const std::vector<NodePtr> order = toposort(roots);
+  for (auto at = order.rbegin(); at != order.rend(); ++at) {
+    if (!needed.contains(at->get())) continue;
+    for (std::size_t i = 0; i < (*at)->inputs.size(); ++i)
+      if (!(*at)->op->needed_if(static_cast<int>(i))) needed.insert((*at)->inputs[i].node_ptr().get());
+  }
+  return needed;
+}
+
+bool is_open(const Type& t) {
+  return (t.ndim() == 0 && !t.is_float() && !t.has_value) ||
+         std::any_of(t.shape.begin(), t.shape.end(), [](std::int64_t n) { return n < 0; });
+}
+
+}  // namespace
+
+Type CallNumbers::filled(const Var& v, Type type) {
+  if (!is_open(type)) return type;
+  std::vector<std::int64_t>& numbers = numbers_[v];
+  while (static_cast<int>(numbers.size()) <= type.ndim()) {
+    numbers.push_back(next_);
+    next_ += 17;
+  }
+  for (int i = 0; i < type.ndim(); ++i)
+    if (type.shape[i] < 0) type.shape[i] = numbers[static_cast<std::size_t>(i)];
+  if (type.ndim() == 0 && !type.has_value) {
+    type.has_value = true;
+    type.value = numbers[0];
+  }
+  return type;
+}
+
+SizeWalk::SizeWalk(const Vars& roots, CallNumbers& numbers) {
+  for (const NodePtr& node : toposort(roots)) {
+    Types types = node->types;
+    if (node->kind == Node::Kind::apply) {
+      Types x;
+      for (const Var& v : node->inputs) x.push_back(types_.at(v));
+      types = inferred(node, std::move(x));
+    }
+    for (int i = 0; i < static_cast<int>(types.size()); ++i) {
+      const Type& t = types[static_cast<std::size_t>(i)];
+      if (node->kind == Node::Kind::apply && is_open(t)) computed_.insert(node.get());
+      types_.emplace(Var(node, i), numbers.filled(Var(node, i), t));
+    }
+  }
+  for (std::size_t i = 0; i < others_.size(); ++i) by_hash_.emplace(hash_of(now(others_[i].x)), i);
+}
+
+Types SizeWalk::inferred(const NodePtr& node, Types x) {
+  const bool has_sizes =
+      std::any_of(x.begin(), x.end(), [](const Type& t) { return t.ndim() > 0 || !t.is_float(); });
+  if (!has_sizes) return node->types;
+  x = now(std::move(x));
+  try {
+    return node->op->infer(x);
+  } catch (const Error&) {
+  }
+  checks_.push_back({node, x});
+  if (unite(checks_.back())) return node->op->infer(now(std::move(x)));
+  others_.push_back(checks_.back());
+  return node->types;
+}
+
+std::int64_t SizeWalk::find(std::int64_t number) const {
+  for (auto at = equal_.find(number); at != equal_.end(); at = equal_.find(number)) number = at->second;
+  return number;
+}
+
+Types SizeWalk::now(Types x) const {
+  for (Type& t : x) {
+    for (std::int64_t& n : t.shape) n = find(n);
+    t.value = find(t.value);
+  }
+  return x;
+}
+
+bool SizeWalk::takes(const Check& check) const {
+  try {
+    check.node->op->infer(now(check.x));
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// Has equal what the op asks to be equal, if that is sizes of operands that are stretched to one shape.
+bool SizeWalk::unite(const Check& check) {
+  const auto before = equal_;
+  const std::vector<Place> places = places_of(check.x);
+  const auto unite_places = [&](const std::vector<Place>& some) {
+    std::unordered_map<int, std::int64_t> of_axis;
+    for (const Place& p : some) {
+      const std::int64_t n = find(check.x[p.operand].shape[p.axis]);
+      const auto [at, fresh] = of_axis.emplace(p.of_result, n);
+      const std::int64_t other = find(at->second);
+      if (n != other) equal_.emplace(std::max(n, other), std::min(n, other));
+    }
+    return takes(check);
+  };
+  if (!unite_places(places)) {
+    equal_ = before;
+    return false;
+  }
+  // A size that may just as well be another one is not asked for.
+  std::vector<Place> asked;
+  for (const Place& p : places) {
+    Check changed{check.node, now(check.x)};
+    ++changed.x[p.operand].shape[p.axis];
+    if (!takes(changed)) asked.push_back(p);
+  }
+  equal_ = before;
+  if (unite_places(asked)) return true;
+  equal_ = before;
+  return false;
+}
+
+bool SizeWalk::implies(const Check& check) const {
+  if (takes(check)) return true;
+  const Types x = now(check.x);
+  const auto [begin, end] = by_hash_.equal_range(hash_of(x));
+  return std::any_of(begin, end, [&](const auto& entry) {
+    const Check& other = others_[entry.second];
+    return other.node->op->same_as(*check.node->op) && equal_sizes(now(other.x), x);
+  });
+}
+
+Vars lost_size_checks(const Vars& written, const Vars& rewritten) {
+  CallNumbers numbers;
+  const SizeWalk before(written, numbers);
+  if (before.checks().empty()) return {};
+  const SizeWalk after(rewritten, numbers);
+  const std::unordered_set<const Node*> needed = needed_always(written);
+  std::unordered_set<const Node*> kept, costly;
+  for (const NodePtr& node : toposort(rewritten)) kept.insert(node.get());
+  for (const NodePtr& node : toposort(written)) {
+    const bool prints = node->kind == Node::Kind::apply && node->op->has_effect();
+    if (!kept.contains(node.get()) &&
+        (prints || before.computed().contains(node.get()) ||
+         std::any_of(node->inputs.begin(), node->inputs.end(),
+                     [&](const Var& v) { return costly.contains(v.node_ptr().get()); })))
+      costly.insert(node.get());
+  }
+  Vars lost;
+  for (const SizeWalk::Check& check : before.checks())
+    if (needed.contains(check.node.get()) && !costly.contains(check.node.get()) && !after.implies(check))
+      lost.emplace_back(check.node);
+  return lost;
+}
+
+}  // namespace damo

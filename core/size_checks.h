@@ -1,0 +1,61 @@
+#pragma once
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "core/graph.h"
+
+/// Which operands of a graph must agree in size though their types do not tell: an op checks that in the
+/// call. A rewriting may make do without the op, or without an operand, but the call fails all the same.
+namespace damo {
+
+/// Sizes and integers that are known only in the call, each as a number of its own, so that two are equal if
+/// and only if they always are.
+class CallNumbers {
+ public:
+  /// The type with numbers for what it leaves open; the same ones each time for the same v.
+  Type filled(const Var& v, Type type);
+
+ private:
+  VarMap<std::vector<std::int64_t>> numbers_;
+  std::int64_t next_ = 1009;  ///< 17 further each time: no sum, and no multiple, of others is one, too
+};
+
+/// A graph whose sizes are inferred from such numbers.
+class SizeWalk {
+ public:
+  /// A node whose op did not take the numbers, and the types that it saw.
+  struct Check {
+    NodePtr node;
+    Types x;
+  };
+
+  SizeWalk(const Vars& roots, CallNumbers& numbers);
+
+  /// Every check that does not hold by itself.
+  const std::vector<Check>& checks() const { return checks_; }
+  /// Nodes whose sizes, or whose value as a size, only their kernels tell.
+  const std::unordered_set<const Node*>& computed() const { return computed_; }
+  /// Whether a call in which all checks of this graph hold makes that one in vain, or makes it.
+  bool implies(const Check& check) const;
+
+ private:
+  std::int64_t find(std::int64_t number) const;
+  Types now(Types x) const;
+  bool takes(const Check& check) const;
+  bool unite(const Check& check);
+  Types inferred(const NodePtr& node, Types x);
+
+  VarMap<Type> types_;
+  std::unordered_set<const Node*> computed_;
+  std::unordered_map<std::int64_t, std::int64_t> equal_;  ///< a number, and a smaller one that it must equal
+  std::vector<Check> checks_, others_;  ///< others: no equality of two sizes makes them hold
+  std::unordered_multimap<std::size_t, std::size_t> by_hash_;  ///< others_, by their sizes
+};
+
+/// Nodes of the graph as it was written whose check the rewritten one does not make: that their sizes are
+/// inferred makes it. Those in a branch are left out, and those for whose sizes something would be computed
+/// that the rewritten graph does not compute.
+Vars lost_size_checks(const Vars& written, const Vars& rewritten);
+
+}  // namespace damo

@@ -1,0 +1,65 @@
+#pragma once
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "core/graph.h"
+
+/// For rewrites of whole graphs: what depends on what.
+namespace damo {
+
+/// The nodes of a graph in order, each with its place and its height: the longest way down to a leaf. A node
+/// depends only on what comes before it and lies lower.
+class Dependence {
+ public:
+  explicit Dependence(const std::vector<NodePtr>& order) {
+    for (const NodePtr& node : order) {
+      int height = 0;
+      for (const Var& x : node->inputs) height = std::max(height, at(x.node_ptr().get()).height + 1);
+      places_.emplace(node.get(), Place{places_.size(), height});
+    }
+  }
+
+  std::size_t place(const Node* node) const { return at(node).number; }
+
+  /// Whether v depends on a node, or is an output of it.
+  bool depends(const Var& v, const Node* on) const {
+    const Place last = at(on);
+    std::vector<const Node*> stack{v.node_ptr().get()};
+    std::unordered_set<const Node*> seen;
+    while (!stack.empty()) {
+      const Node* node = stack.back();
+      stack.pop_back();
+      if (node == on) return true;
+      const Place here = at(node);
+      if (here.number < last.number || here.height <= last.height || !seen.insert(node).second) continue;
+      for (const Var& x : node->inputs) stack.push_back(x.node_ptr().get());
+    }
+    return false;
+  }
+
+  /// What v depends on, itself among it, without what comes before `first`.
+  std::unordered_set<const Node*> back_to(const Node* first, const Var& v) const {
+    std::unordered_set<const Node*> nodes;
+    std::vector<const Node*> stack{v.node_ptr().get()};
+    while (!stack.empty()) {
+      const Node* node = stack.back();
+      stack.pop_back();
+      if (place(node) < place(first) || !nodes.insert(node).second) continue;
+      for (const Var& x : node->inputs) stack.push_back(x.node_ptr().get());
+    }
+    return nodes;
+  }
+
+ private:
+  struct Place {
+    std::size_t number = 0;
+    int height = 0;
+  };
+  const Place& at(const Node* node) const { return places_.at(node); }
+
+  std::unordered_map<const Node*, Place> places_;
+};
+
+}  // namespace damo
