@@ -66,10 +66,19 @@ Var instantiate(const Var& after, const Bindings& bound, DType dtype) {
   Vars inputs;
   for (const Var& v : node.inputs)
     inputs.push_back(v.node().kind == Node::Kind::constant ? Var() : instantiate(v, bound, dtype));
-  const auto operand = std::find_if(inputs.begin(), inputs.end(), [](const Var& v) { return v.is_set(); });
-  const DType beside = operand == inputs.end() ? dtype : operand->dtype();
+  // Of the operands beside it, one of its kind: a condition tells nothing of the numbers to choose from.
+  const auto beside = [&](bool is_float_literal) {
+    const auto operand = std::find_if(inputs.begin(), inputs.end(), [&](const Var& v) {
+      return v.is_set() && v.type().is_float() == is_float_literal;
+    });
+    return operand == inputs.end() ? dtype : operand->dtype();
+  };
+  Vars literals(inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i)
-    if (!inputs[i].is_set()) inputs[i] = instantiate(node.inputs[i], bound, beside);
+    if (!inputs[i].is_set())
+      literals[i] = instantiate(node.inputs[i], bound, beside(node.inputs[i].type().is_float()));
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (!inputs[i].is_set()) inputs[i] = literals[i];
   return apply_all(node.op, std::move(inputs))[static_cast<std::size_t>(after.output())];
 }
 
