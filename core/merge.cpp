@@ -40,15 +40,16 @@ bool are_twins(const Node& a, const Node& b) {
   if (a.kind != b.kind) return false;
   if (a.kind == Node::Kind::constant) return identical(a.value, b.value);
   if (a.kind != Node::Kind::apply) return false;
-  return a.op->same_as(*b.op) && std::equal(a.inputs.begin(), a.inputs.end(), b.inputs.begin(),
-                                            b.inputs.end(), VarSame());
+  return a.op->same_as(*b.op) &&
+         std::equal(a.inputs.begin(), a.inputs.end(), b.inputs.begin(), b.inputs.end(), VarSame());
 }
 
 NodePtr Twins::of(const NodePtr& node) {
   if (!can_have_twins(*node)) return node;
   const std::size_t h = hash_of(*node);
   const auto [begin, end] = seen_.equal_range(h);
-  const auto twin = std::find_if(begin, end, [&](const auto& entry) { return are_twins(*entry.second, *node); });
+  const auto twin =
+      std::find_if(begin, end, [&](const auto& entry) { return are_twins(*entry.second, *node); });
   if (twin != end) return twin->second;
   seen_.emplace(h, node);
   return node;

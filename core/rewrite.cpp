@@ -97,6 +97,9 @@ Var fire(const Rule& r, const Var& v, const Matcher& matcher) {
     result = r.replace ? r.replace(v) : instantiate(r.after, bound, v.dtype());
   } catch (const Error&) {
     return {};
+  } catch (const Bug&) {
+    if (r.replace) throw;
+    return {};  // operands of a pattern's side that are not of one type
   }
   if (!result.is_set() || same(result, v)) return {};
   return same_kind(result, v) ? result : Var();
@@ -132,12 +135,16 @@ class RuleIndex {
 };
 
 /// Brings expressions into the form in which no rule fires, inputs before readers, each replacement at once.
-/// Equal expressions that rules make are one, so each is brought into that form once; an expression that comes
-/// up again while that is being done shows that the rules do not come to an end.
+/// Equal expressions that rules make are one, so each is brought into that form once; an expression that
+/// comes up again while that is being done shows that the rules do not come to an end.
 class Rewriter {
  public:
   Rewriter(const std::vector<Rule>& rules, const RewriteArgs& args)
-      : rules_(rules), args_(args), fixed_(nodes_of(args.fixed)), matcher_(fixed_), index_(rules, args.exclude) {}
+      : rules_(rules),
+        args_(args),
+        fixed_(nodes_of(args.fixed)),
+        matcher_(fixed_),
+        index_(rules, args.exclude) {}
 
   Vars run(const Vars& outputs) {
     const Fixed left_alone(fixed_);
@@ -243,7 +250,7 @@ class Rewriter {
     Vars inputs;
     bool changed = false;
     for (const Var& x : node->inputs) {
-      inputs.push_back(settled(x));
+      inputs.push_back(one_constant(settled(x)));
       changed |= !same(inputs.back(), x);
     }
     const NodePtr made = changed ? rebuild(*node, std::move(inputs))[0].node_ptr() : node;
@@ -251,18 +258,27 @@ class Rewriter {
     return made->id > newest_given_ ? twin : made;
   }
 
+  /// v, or the first constant that is equal to one that a rule has made.
+  Var one_constant(const Var& v) {
+    if (v.node().kind != Node::Kind::constant) return v;
+    const NodePtr twin = twins_.of(v.node_ptr());
+    return v.node().id > newest_given_ ? Var(twin) : v;
+  }
+
   /// What the first rule that fires makes of v.
   Var replaced(const Var& v, const Rule*& rule) const {
     Var result;
     index_.try_each(v.node(), [&](const Rule& r) {
       result = fire(r, v, matcher_);
-      const bool is_v = result.is_set() && result.output() == v.output() && are_twins(result.node(), v.node());
+      const bool is_v =
+          result.is_set() && result.output() == v.output() && are_twins(result.node(), v.node());
       if (!result.is_set() || is_v) return false;
       rule = &r;
       if (args_.trace != nullptr) args_.trace->push_back({r.name, v, result, v.node().where});
       // A node that was there before belongs to somebody else.
       const Node& node = result.node();
-      if (node.id > v.node().id && node.kind == Node::Kind::apply && node.name.empty()) result.named(v.name());
+      if (node.id > v.node().id && node.kind == Node::Kind::apply && node.name.empty())
+        result.named(v.name());
       return true;
     });
     return result;
@@ -303,8 +319,8 @@ class Rewriter {
                           names.size() == 1 ? "fires" : "fire"));
   }
 
-  /// Replacements are nested deep: the graph is, or an expression grows for ever, always another one. The rules
-  /// alone tell which.
+  /// Replacements are nested deep: the graph is, or an expression grows for ever, always another one. The
+  /// rules alone tell which.
   bool goes_deeper() {
     if (looks_for_loops_) return false;
     deepest_ = std::numeric_limits<std::size_t>::max();

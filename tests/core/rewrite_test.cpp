@@ -122,7 +122,7 @@ TEST_CASE("what a rule makes is rewritten at once, however deep") {
   CHECK(equal_computations({y}, {exp(x)}));
   CHECK(trace.size() == n);
   const Vars both = rewrite({exp(h), total}, {down});
-  CHECK(toposort(both).size() == 103);
+  CHECK(toposort(both).size() == 102);
 }
 
 TEST_CASE("equal expressions that rules make are rewritten once") {
@@ -133,9 +133,9 @@ TEST_CASE("equal expressions that rules make are rewritten once") {
     return {};
   });
   const Var x = vector("x");
-  const Vars y = rewrite({sqrt(x) + 1, sqrt(x) + 2, log(x)}, {root, count});
+  const Vars y = rewrite({log(x), sqrt(x) + 1, sqrt(x) + 2}, {root, count});
   CHECK(calls == 1);
-  CHECK(toposort(y).size() == 7);  // x, log, 0.5, mul, exp and two sums with their numbers
+  CHECK(toposort(y).size() == 9);  // x, log, 0.5, mul, exp, and two sums with their numbers
 }
 
 namespace {
@@ -168,7 +168,7 @@ TEST_CASE("rules that never end are a bug of theirs") {
              collect = rule("collect", a() * b() + a() * c, a() * (b() + c));
   CHECK(message_of((x + y) * z, {distribute}) == "no error");
   CHECK(message_of(x * y + z * x, {collect}) == "no error");
-  for (const Var& v : {(x + y) * z, x * y + z * x, y * x + z * x, exp(x * (z + 1))})
+  for (const Var& v : {(x + y) * z, x * y + z * x, x * y + x * z, exp(x * (z + 1))})
     for (const auto& rules : {std::vector{distribute, collect}, std::vector{collect, distribute}}) {
       const std::string message = message_of(v, rules);
       CHECK((message == again("distribute, collect fire") || message == again("collect, distribute fire")));
@@ -183,7 +183,8 @@ TEST_CASE("rules whose expressions grow for ever are found by their form") {
   CHECK(message_of(tanh(x), {rule("nest", tanh(a()), tanh(tanh(a())))}) == again("nest fires"));
   CHECK(message_of(tanh(x), {rule("step", tanh(a()), tanh(a() + 1))}) == again("step fires"));
   CHECK(message_of(x * exp(y), {rule("move", a() * b(), exp(b()) * (a() + 1))}) == again("move fires"));
-  const std::vector<Rule> two = {rule("there", exp(a()), log(a() + 1)), rule("back", log(a()), exp(sqr(a())))};
+  const std::vector<Rule> two = {rule("there", exp(a()), log(a() + 1)),
+                                 rule("back", log(a()), exp(sqr(a())))};
   CHECK(message_of(exp(x), two) == again("there, back fire"));
   // A zero that another rule takes away.
   const std::vector<Rule> undone = {rule("add", tanh(a()), tanh(a() + 0)), rule("add_0", a() + 0, a())};
@@ -223,14 +224,13 @@ TEST_CASE("a side that does not exist for the types at hand is no replacement") 
 }
 
 TEST_CASE("an output may become what others of its node are made of") {
-  const Rule first = rule("first", [](const Var& v) -> Var {
-    if (v.node().op->name() != "slogdet" || v.output() != 0) return {};
-    return sgn(Var(v.node_ptr(), 1)) * 2;
-  });
   const auto [sign, log_det] = slogdet(matrix("x"));
-  const Vars y = rewrite({sign, log_det}, {first});
-  CHECK(same(y[1], log_det));
-  CHECK(equal_computations({y[0]}, {sgn(log_det) * 2}));
+  for (const auto& [from, to] : {std::pair(sign, log_det), std::pair(log_det, sign)}) {
+    const Rule other = rule("other", [&](const Var& v) { return same(v, from) ? exp(to) * 2 : Var(); });
+    const Vars y = rewrite({from, to}, {other});
+    CHECK(same(y[1], to));
+    CHECK(equal_computations({y[0]}, {exp(to) * 2}));
+  }
 }
 
 TEST_CASE("no rule removes or looks through a fixed node") {
