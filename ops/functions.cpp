@@ -64,8 +64,10 @@ std::int64_t negated(std::int64_t v) { return static_cast<std::int64_t>(0U - sta
 }  // namespace
 
 Var neg(const Arg& a) {
+  // With AVX-512 Eigen's -x is 0 - x, which loses the sign of 0.
+  const auto negative = [](auto x) { return x * static_cast<typename decltype(x)::Scalar>(-1); };
   static const OpPtr op = unary(
-      "neg", [](auto x) { return -x; }, [](const std::int64_t* x) { return negated(x[0]); },
+      "neg", negative, [](const std::int64_t* x) { return negated(x[0]); },
       [](const Var& g, const Var&, const Var&) { return -g; }, "-", Promote::numbers, Slope::constant);
   return elementwise(op, {a});
 }
@@ -170,9 +172,9 @@ Var sgn(const Arg& a) {
 Var tanh(const Arg& a) {
   const auto single = [](auto x) { return x.tanh(); };
   const auto of_each = [](auto x) { return tanh_of(x); };
-  static const OpPtr op = unary("tanh", array_kernel<float, float, decltype(single), 1>,
-                                element_kernel<double, decltype(of_each)>,
-                                [](const Var& g, const Var& x, const Var&) { return g * (4 * sigmoid_slope(2 * x)); });
+  static const OpPtr op = unary(
+      "tanh", array_kernel<float, float, decltype(single), 1>, element_kernel<double, decltype(of_each)>,
+      [](const Var& g, const Var& x, const Var&) { return g * (4 * sigmoid_slope(2 * x)); });
   return elementwise(op, {a});
 }
 

@@ -11,7 +11,7 @@ namespace damo {
 const std::vector<Rule>& stabilizing_rules() {
   static const std::vector<Rule> rules = [] {
     const Var x = wild("x"), y = wild("y"), norm = root_or_zero(x);
-    constexpr auto finite = Rule::Kind::finite;
+    constexpr auto finite = Rule::Kind::finite, close = Rule::Kind::close;
     constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
     // clang-format off
     return std::vector<Rule>{
@@ -50,9 +50,9 @@ const std::vector<Rule>& stabilizing_rules() {
         rule("sqr_norm",        sqr(norm),             x,              finite),
         rule("norm_norm",       norm * norm,           x,              finite),
         rule("pow_norm",        pow(norm, 2),          x,              finite),
-        rule("sqr_sqrt",        sqr(sqrt(x)),          switch_(x >= 0, x, undefined)),
-        rule("sqrt_sqrt",       sqrt(x) * sqrt(x),     switch_(x >= 0, x, undefined)),
-        rule("pow_sqrt",        pow(sqrt(x), 2),       switch_(x >= 0, x, undefined)),
+        rule("sqr_sqrt",        sqr(sqrt(x)),          switch_(x >= 0, x, undefined), close),
+        rule("sqrt_sqrt",       sqrt(x) * sqrt(x),     switch_(x >= 0, x, undefined), close),
+        rule("pow_sqrt",        pow(sqrt(x), 2),       switch_(x >= 0, x, undefined), close),
     };
     // clang-format on
   }();
