@@ -137,8 +137,8 @@ class PlanBuilder : PlanSlots {
     draft(before).then.push_back(after);
   }
 
-  /// Whether one of the `targets` runs after draft `from` in every order. It looks from both ends in turn, for
-  /// mostly one of them has few drafts beyond it.
+  /// Whether one of the `targets` runs after draft `from` in every order. It looks from both ends in turn,
+  /// for mostly one of them has few drafts beyond it.
   bool leads_to(int from, const std::vector<int>& targets) {
     std::vector<int> down{from}, up = targets;
     std::unordered_set<int> below{from}, above(targets.begin(), targets.end());
@@ -186,8 +186,8 @@ class PlanBuilder : PlanSlots {
     for (const int d : can_fail_) add_edge(d, n);
   }
 
-  /// Lets draft `first`, which begins to write a variable, run after these and all others that can fail; false
-  /// if they wait for it.
+  /// Lets draft `first`, which begins to write a variable, run after these and all others that can fail;
+  /// false if they wait for it.
   bool runs_last(int first, std::vector<int> before) {
     if (leads_to_failure_[static_cast<std::size_t>(first)] && !fails_earlier(first)) return false;
     const bool fails = draft(first).step.op->can_fail();
@@ -542,9 +542,9 @@ class PlanBuilder : PlanSlots {
   std::vector<int> producer_;
   std::unordered_map<int, std::vector<int>> readers_;
   std::vector<bool> is_root_;
-  std::vector<int> can_fail_;            ///< drafts
-  int after_failures_ = -1;              ///< a draft that runs after these
-  std::vector<bool> leads_to_failure_;   ///< by draft: whether one of them runs after it
+  std::vector<int> can_fail_;           ///< drafts
+  int after_failures_ = -1;             ///< a draft that runs after these
+  std::vector<bool> leads_to_failure_;  ///< by draft: whether one of them runs after it
 };
 
 Plan::Plan(std::shared_ptr<const Program> program) : program_(std::move(program)) {

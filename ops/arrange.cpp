@@ -121,7 +121,8 @@ struct SplitEnd : OpOf<SplitEnd> {
   void perform(const Views& x, const Views& y) const override { perform_integer(*this, x, y); }
 };
 
-/// y = 0, where the first part begins, if all of them are the axis (inputs: the sum of their sizes, its size).
+/// y = 0, where the first part begins, if all of them are the axis (inputs: the sum of their sizes, its
+/// size).
 struct SplitStart : OpOf<SplitStart> {
   std::string name() const override { return "split_start"; }
   Types infer(const Types& x) const override { return {integer_type(*this, x)}; }

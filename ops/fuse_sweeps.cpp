@@ -171,7 +171,8 @@ void offer_sweeps(const Graph& graph, const NodePtr& last, Take take) {
     for (const NodePtr& node : cone)
       for (const Var& x : node->inputs)
         if (is_matrix_product(x.node_ptr()) && x.node().types[0].stretch == node->types[0].stretch)
-          if (const auto of = transpose_of(x.node().inputs[1]); of && same(*of, w)) firsts.push_back(x.node_ptr());
+          if (const auto of = transpose_of(x.node().inputs[1]); of && same(*of, w))
+            firsts.push_back(x.node_ptr());
     graph.sort(firsts);
     for (const NodePtr& first : firsts)
       if (const auto between = find_between(first, last, cone, graph))
@@ -278,7 +279,8 @@ class Contracted {
 std::vector<Sweep> apart(const Graph& graph, const std::vector<Sweep>& sweeps) {
   std::vector<Sweep> kept;
   for (const std::vector<std::size_t>& component : Contracted(graph, sweeps).components())
-    if (const std::size_t first = *std::min_element(component.begin(), component.end()); first < sweeps.size())
+    if (const std::size_t first = *std::min_element(component.begin(), component.end());
+        first < sweeps.size())
       kept.push_back(sweeps[first]);
   return kept;
 }
@@ -290,7 +292,8 @@ void put_sweep(const Sweep& sweep, Current& now, Trace& trace) {
   const Var x = now(first->inputs[0]);
   if (added) {
     const auto& [alpha, a, b] = added->product;
-    const Vars y = dot_and_add_dot(x, now(last->inputs[0]), {now(added->scale), {now(alpha), now(a), now(b)}});
+    const Vars y =
+        dot_and_add_dot(x, now(last->inputs[0]), {now(added->scale), {now(alpha), now(a), now(b)}});
     put(Var(first), y[0]);
     put(Var(last), y[1]);
   } else {

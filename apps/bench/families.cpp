@@ -78,9 +78,7 @@ FunctionArgs lstm(int n) {
   Var h = zeros({x.shape(1), 4}), c = zeros({x.shape(1), 4}), cost;
   for (int t = 0; t < n / 32; ++t) {
     const Var a = dot(x[t], W) + dot(h, U) + b;
-    const auto gate = [&](int k) {
-      return a[{slice(none, none), slice(4 * k, 4 * (k + 1))}];
-    };
+    const auto gate = [&](int k) { return a[{slice(none, none), slice(4 * k, 4 * (k + 1))}]; };
     c = sigmoid(gate(0)) * c + sigmoid(gate(1)) * tanh(gate(2));
     h = sigmoid(gate(3)) * tanh(c);
     const Var p = softmax(dot(h, V));
@@ -88,7 +86,8 @@ FunctionArgs lstm(int n) {
     cost = cost.is_set() ? cost + here : here;
   }
   if (!cost.is_set()) cost = mean(h);
-  return {.inputs = {x, y}, .outputs = with_grad(cost, {W, U, b, V}), .on_unused_input = OnUnusedInput::ignore};
+  return {
+      .inputs = {x, y}, .outputs = with_grad(cost, {W, U, b, V}), .on_unused_input = OnUnusedInput::ignore};
 }
 
 FunctionArgs sum_of_terms(int n) {
