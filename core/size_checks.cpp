@@ -80,14 +80,16 @@ Type CallNumbers::filled(const Var& v, Type type) {
 SizeWalk::SizeWalk(const Vars& roots, CallNumbers& numbers) {
   for (const NodePtr& node : toposort(roots)) {
     Types types = node->types;
+    const std::size_t n_others = others_.size();
     if (node->kind == Node::Kind::apply) {
       Types x;
       for (const Var& v : node->inputs) x.push_back(types_.at(v));
       types = inferred(node, std::move(x));
     }
+    const bool is_inferred = node->kind == Node::Kind::apply && others_.size() == n_others;
     for (int i = 0; i < static_cast<int>(types.size()); ++i) {
       const Type& t = types[static_cast<std::size_t>(i)];
-      if (node->kind == Node::Kind::apply && is_open(t)) computed_.insert(node.get());
+      if (is_inferred && is_open(t)) computed_.insert(node.get());
       types_.emplace(Var(node, i), numbers.filled(Var(node, i), t));
     }
   }
@@ -131,34 +133,39 @@ bool SizeWalk::takes(const Check& check) const {
   }
 }
 
-/// Has equal what the op asks to be equal, if that is sizes of operands that are stretched to one shape.
+/// Has equal what the op asks to be equal: sizes of operands that are stretched to one shape, or two others.
 bool SizeWalk::unite(const Check& check) {
   const auto before = equal_;
   const std::vector<Place> places = places_of(check.x);
+  const auto number = [&](const Place& p) { return find(check.x[p.operand].shape[p.axis]); };
+  const auto make_equal = [&](std::int64_t a, std::int64_t b) {
+    if (a != b) equal_.emplace(std::max(a, b), std::min(a, b));
+  };
   const auto unite_places = [&](const std::vector<Place>& some) {
     std::unordered_map<int, std::int64_t> of_axis;
-    for (const Place& p : some) {
-      const std::int64_t n = find(check.x[p.operand].shape[p.axis]);
-      const auto [at, fresh] = of_axis.emplace(p.of_result, n);
-      const std::int64_t other = find(at->second);
-      if (n != other) equal_.emplace(std::max(n, other), std::min(n, other));
-    }
+    for (const Place& p : some)
+      make_equal(number(p), find(of_axis.emplace(p.of_result, number(p)).first->second));
     return takes(check);
   };
-  if (!unite_places(places)) {
+  if (unite_places(places)) {
+    // A size that may just as well be another one is not asked for.
+    std::vector<Place> asked;
+    for (const Place& p : places) {
+      Check changed{check.node, now(check.x)};
+      ++changed.x[p.operand].shape[p.axis];
+      if (!takes(changed)) asked.push_back(p);
+    }
     equal_ = before;
-    return false;
-  }
-  // A size that may just as well be another one is not asked for.
-  std::vector<Place> asked;
-  for (const Place& p : places) {
-    Check changed{check.node, now(check.x)};
-    ++changed.x[p.operand].shape[p.axis];
-    if (!takes(changed)) asked.push_back(p);
+    if (unite_places(asked)) return true;
   }
   equal_ = before;
-  if (unite_places(asked)) return true;
-  equal_ = before;
+  for (const Place& p : places)
+    for (const Place& q : places) {
+      if (p.operand >= q.operand || number(p) == number(q)) continue;
+      make_equal(number(p), number(q));
+      if (takes(check)) return true;
+      equal_ = before;
+    }
   return false;
 }
 

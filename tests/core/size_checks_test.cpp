@@ -73,7 +73,8 @@ TEST_CASE("a rule that removes an operand keeps its size check") {
     CHECK(error.find("the sizes of axis") != std::string::npos);
     CHECK(error.find("size_checks_test.cpp:") != std::string::npos);
     CHECK(error_in(Mode::FAST_RUN, c.y, {a, b}, vectors(3, 5)) == error);
-    CHECK(error_in(Mode::DebugMode, c.y, {a, b}, vectors(3, 5)) == error);
+    CHECK(error_in(Mode::DebugMode, c.y, {a, b}, vectors(3, 5)).find("the sizes of axis") !=
+          std::string::npos);
     CHECK(error_in(Mode::FAST_RUN, c.y, {a, b}, vectors(3, 1)) != "no error");
     CHECK(error_in(Mode::FAST_RUN, c.y, {a, b}, vectors(4, 4)) == "no error");
     // Called again with sizes that agree, then with others.

@@ -42,7 +42,7 @@ class Plain {
       for (std::size_t j = 0; j < feats; ++j) z += x_[i * feats + j] * w_[j];
       const double p = 1 / (1 + std::exp(-z));
       // -y log p - (1 - y) log(1 - p)
-      cost += (std::max(z, 0.) + std::log1p(std::exp(-std::abs(z))) - y_[i] * z) / N;
+      cost += (y_[i] * softplus(-z) + (1 - y_[i]) * softplus(z)) / N;
       for (std::size_t j = 0; j < feats; ++j) gw[j] += (p - y_[i]) * x_[i * feats + j] / N;
       gb += (p - y_[i]) / N;
     }
@@ -57,6 +57,9 @@ class Plain {
   const std::vector<double>& w() const { return w_; }
 
  private:
+  // With Theano's bound.
+  static double softplus(double z) { return z > 16 ? z : std::log1p(std::exp(z)); }
+
   std::vector<double> x_, y_, w_;
   double b_ = 0;
 };
