@@ -2,9 +2,9 @@
 #include <cstdint>
 #include <utility>
 
-/// Damo's threads. Work is cut into parts by its size and the number of threads alone, and part t runs on
-/// thread t: for each number of threads results are the same run after run, and each core finds its share of
-/// a matrix in its own cache.
+/// Damo's threads. Work is cut into parts by its size and the number of threads alone: for each number of
+/// threads results are the same run after run. Part t runs on thread t, so that each core finds its share of
+/// a matrix in its own cache, unless that thread sleeps or its core is in use: then the caller runs it.
 namespace damo {
 
 inline constexpr int most_threads = 64;

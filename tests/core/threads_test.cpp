@@ -219,3 +219,26 @@ TEST_CASE("an idle pool costs no core") {
   // The threads spin for some 50 us and then sleep: of 0.9 s that three of them could use, next to nothing.
   CHECK(used() - before < 0.1);
 }
+
+TEST_CASE("each part runs once, also where threads sleep or are late") {
+  const Threads four(4);
+  std::array<std::atomic<int>, 4> runs{};
+  int rounds = 0;
+  for (const int pause : {0, 20, 80, 200}) {  // microseconds: a thread that waits for 50 falls asleep
+    for (int i = 0; i < 500; ++i, ++rounds) {
+      std::atomic<int> inside = 0;
+      parallel(1 + i % 4, [&](Part part) {
+        ++inside;
+        if (part.t > 0 && i % 7 == 0) std::this_thread::sleep_for(std::chrono::microseconds(400));
+        ++runs[static_cast<std::size_t>(part.t)];
+        --inside;
+      });
+      CHECK(inside == 0);  // nobody is left behind
+      std::this_thread::sleep_for(std::chrono::microseconds(pause));
+    }
+  }
+  CHECK(runs[0] == rounds);
+  CHECK(runs[1] == rounds * 3 / 4);
+  CHECK(runs[2] == rounds / 2);
+  CHECK(runs[3] == rounds / 4);
+}
