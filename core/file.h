@@ -30,11 +30,18 @@ class InputFile {
   std::uint64_t size_ = 0;
 };
 
+/// Whether both lead to one regular file, by whatever spelling and links, also if it is not there yet.
+bool is_same_file(const std::string& a, const std::string& b);
+
 /// A file that appears whole or not at all: it is written under another name in the same folder and takes its
-/// own only when commit() has put it on the disk. Without commit() an existing file stays as it was.
+/// own only when commit() has put it on the disk. Without commit() an existing file stays as it was. Links
+/// are followed, also to a file that is not there yet; an existing file keeps its mode and, where that is
+/// permitted, its owner. The other name is `path`, shortened to 200 bytes, with ".", 16 random digits and
+/// ".tmp"; what processes that were killed have left under such names is removed.
 class OutputFile {
  public:
-  /// Throws Error if the folder cannot be written to, or if `path` is there and not a regular file.
+  /// Throws Error if the folder or an existing file cannot be written to, or if `path` is there and not a
+  /// regular file.
   explicit OutputFile(const std::string& path);
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;
@@ -48,7 +55,9 @@ class OutputFile {
 
  private:
   [[noreturn]] void failed() const;
-  std::string path_, temporary_;
+  std::string path_;    // as it was given
+  std::string target_;  // where links lead
+  std::string temporary_;
   std::FILE* file_ = nullptr;
 };
 
