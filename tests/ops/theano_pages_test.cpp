@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/random_state.h"
@@ -141,7 +142,8 @@ TEST_CASE("logistic regression of the first example") {
     check_close(b.get_value(), test::tensor_from_json(j["b_end"], float64), page.rtol, page.atol,
                 "b after 100 steps");
     check_close(Tensor(predict(tx)), test::tensor_from_json(j["pred_end"], float64), 0, 0, "prediction");
-    check_close(last[1], test::tensor_from_json(j["xent_end"], float64), 1e-11, 0,
+    // Where it is small, a hundred steps' rounding is no small part of it.
+    check_close(last[1], test::tensor_from_json(j["xent_end"], float64), std::max(1e-11, page.rtol), 0,
                 "cross-entropy in the last step");
   }
 }
