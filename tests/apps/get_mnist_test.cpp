@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -44,8 +45,8 @@ std::set<std::string> listing(const fs::path& folder) {
   return found;
 }
 
-// A web server of five mirrors of `folder`: /right; /missing and /page answer by a page, with status 404 and
-// 200; /half has the first half of each file; /broken closes the connection there.
+// A web server of six mirrors of `folder`: /right; /missing and /page answer by a page, with status 404 and
+// 200; /half has the first half of each file; /broken closes the connection there; /endless never ends.
 class Mirrors {
  public:
   explicit Mirrors(fs::path folder) : folder_(std::move(folder)) {
@@ -107,11 +108,21 @@ class Mirrors {
                              "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n";
     if (mirror == "broken") body.resize(body.size() / 2);
     const std::string all = head + body;
-    for (std::size_t sent = 0; sent < all.size();) {
-      const ssize_t n = send(client, all.data() + sent, all.size() - sent, MSG_NOSIGNAL);
-      if (n <= 0) return;
+    if (mirror != "endless") {
+      send_all(client, all);
+    } else if (send_all(client, "HTTP/1.0 200 OK\r\n\r\n")) {
+      while (send_all(client, std::string(1 << 20, '\0'))) {
+      }
+    }
+  }
+
+  static bool send_all(int client, const std::string& bytes) {
+    for (std::size_t sent = 0; sent < bytes.size();) {
+      const ssize_t n = send(client, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+      if (n <= 0) return false;
       sent += static_cast<std::size_t>(n);
     }
+    return true;
   }
 
   fs::path folder_;
@@ -128,14 +139,15 @@ struct Outcome {
 };
 
 // Fetches into `folder`; `tools` is the only folder of commands, all of them if empty.
-Outcome get_mnist(const std::string& folder, const Strings& mirrors, const std::string& tools = "") {
+Outcome get_mnist(const std::string& folder, const Strings& mirrors, const std::string& tools = "",
+                  const std::string& variables = "") {
   std::string urls;
   for (const std::string& mirror : mirrors) urls += mirror + " ";
   const std::string err = temp_dir() + "/err";
   const std::string path = tools.empty() ? "" : "PATH='" + tools + "' ";
-  const std::string command = "env no_proxy='*' NO_PROXY='*' DAMO_MNIST_MIRRORS='" + urls + "' " + path +
-                              "bash '" DAMO_SOURCE_DIR "/apps/get_mnist.sh' '" + folder + "' >'" + err +
-                              "' 2>&1";
+  const std::string command = "env no_proxy='*' NO_PROXY='*' " + variables + " DAMO_MNIST_MIRRORS='" + urls +
+                              "' " + path + "bash '" DAMO_SOURCE_DIR "/apps/get_mnist.sh' '" + folder +
+                              "' >'" + err + "' 2>&1";
   const int status = std::system(command.c_str());
   return {WEXITSTATUS(status), contents(err)};
 }
@@ -147,7 +159,7 @@ bool is_installed(const std::string& tool) {
 // A folder with `tool` and the commands that the script needs beside it.
 std::string tools_with(const std::string& tool) {
   const std::string folder = temp_dir();
-  const std::string commands = "bash cp gzip mkdir mv rm sha256sum " + tool;
+  const std::string commands = "bash cp gzip head mkdir mv rm sha256sum " + tool;
   const std::string command =
       "for name in " + commands + "; do ln -s \"$(command -v $name)\" '" + folder + "'; done";
   REQUIRE(std::system(command.c_str()) == 0);
@@ -228,6 +240,109 @@ TEST_CASE("a wrong file stays until there is a right one") {
   write(folder + "/" + names[0], page);
   CHECK(get_mnist(folder, {nowhere}).status == 1);
   CHECK(contents(folder + "/" + names[0]) == page);
+}
+
+TEST_CASE("a file whose gzip data are damaged is not right, whatever it holds; one that is packed anew is") {
+  const auto data = mnist_dir();
+  if (!data) return;
+  const std::string& name = names[3];
+  const std::string good = contents(*data + "/" + name);
+  std::string checksum = good, length = good;
+  checksum[good.size() - 6] = static_cast<char>(checksum[good.size() - 6] ^ 1);
+  length[good.size() - 1] = static_cast<char>(length[good.size() - 1] ^ 1);
+  for (const std::string& bad :
+       {checksum, length, good.substr(0, good.size() - 4), good + "more", good + good}) {
+    const std::string folder = temp_dir();
+    for (const std::string& other : {names[0], names[1], names[2]})
+      fs::copy_file(*data + "/" + other, folder + "/" + other);
+    write(folder + "/" + name, bad);
+    const Outcome outcome = get_mnist(folder, {"file://" + *data});
+    CHECK_MESSAGE(outcome.status == 0, outcome.err);
+    CHECK(has(outcome.err, "/" + name + " has another checksum and will be replaced\n"));
+    check_complete(folder, *data);
+  }
+  const std::string folder = temp_dir(), mirror = temp_dir();
+  for (const std::string& other : names) fs::copy_file(*data + "/" + other, mirror + "/" + other);
+  REQUIRE(std::system(
+              ("gzip -dc '" + *data + "/" + name + "' | gzip -1 >'" + mirror + "/" + name + "'").c_str()) ==
+          0);
+  CHECK(get_mnist(folder, {"file://" + mirror}).status == 0);
+  check_complete(folder, mirror);
+  CHECK(contents(mirror + "/" + name) != good);
+}
+
+TEST_CASE("a mirror whose file does not end is left, by curl, by wget and where it is a file") {
+  if (!mnist_dir()) return;
+  const std::string folder = temp_dir(), local = temp_dir();
+  fs::create_symlink("/dev/zero", local + "/" + names[0]);
+  const Outcome outcome = get_mnist(folder, {"file://" + local});
+  CHECK(outcome.status == 1);
+  CHECK_MESSAGE(has(outcome.err, "get_mnist: this mirror failed\n"), outcome.err);
+  CHECK(listing(folder).empty());
+  for (const std::string tool : {"curl", "wget"}) {
+    if (!is_installed(tool)) continue;
+    CAPTURE(tool);
+    const Mirrors server(temp_dir());
+    const Outcome over_net = get_mnist(folder, {server.url("endless")}, tools_with(tool));
+    CHECK(over_net.status == 1);
+    CHECK_MESSAGE(has(over_net.err, "get_mnist: this mirror failed\n"), over_net.err);
+    CHECK(listing(folder).empty());
+  }
+}
+
+TEST_CASE("a mirror that was asked for safely leads to no other one that is not") {
+  const auto data = mnist_dir();
+  if (!data) return;
+  if (!is_installed("openssl")) {
+    std::cerr << "*** SKIPPED: openssl is not installed ***" << std::endl;
+    return;
+  }
+  const Mirrors plain(*data);
+  const std::string place = temp_dir();
+  fs::create_directory(place + "/safe");
+  for (const std::string& name : names)
+    write(place + "/safe/" + name, "HTTP/1.0 302 Found\r\nLocation: " + plain.url("right") + "/" + name +
+                                       "\r\nContent-Length: 0\r\n\r\n");
+  const std::string start =
+      "cd '" + place +
+      "' && openssl req -x509 -newkey rsa:2048 -nodes -keyout key -out cert -days 2 -subj /CN=127.0.0.1 "
+      "-addext "
+      "subjectAltName=IP:127.0.0.1 2>err && echo \"ca_certificate = $PWD/cert\" >wgetrc && "
+      "{ openssl s_server -accept 127.0.0.1:0 -HTTP -key key -cert cert >out 2>&1 </dev/null & echo $! >pid; "
+      "}";
+  REQUIRE(std::system(start.c_str()) == 0);
+  const std::string accept = "ACCEPT 127.0.0.1:";
+  std::string port;
+  while (port.empty() || port.back() != '\n') {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    const std::string out = contents(place + "/out");
+    if (has(out, accept)) port = out.substr(out.find(accept) + accept.size());
+    REQUIRE(!has(out, "error"));
+  }
+  port.resize(port.find('\n'));
+  for (const std::string tool : {"curl", "wget"}) {
+    if (!is_installed(tool)) continue;
+    CAPTURE(tool);
+    const std::string folder = temp_dir();
+    const std::size_t size_before = contents(place + "/out").size();
+    const Outcome outcome = get_mnist(folder, {"https://127.0.0.1:" + port + "/safe"}, tools_with(tool),
+                                      "CURL_CA_BUNDLE='" + place + "/cert' WGETRC='" + place + "/wgetrc'");
+    CHECK(outcome.status == 1);
+    CHECK_MESSAGE(has(outcome.err, "get_mnist: this mirror failed\n"), outcome.err);
+    CHECK(listing(folder).empty());
+    CHECK(plain.requests().empty());
+    // It was asked, and trusted.
+    CHECK(contents(place + "/out").size() > size_before);
+  }
+  CHECK(std::system(("kill $(cat '" + place + "/pid')").c_str()) == 0);
+}
+
+TEST_CASE("a folder in the place of a file is said") {
+  const std::string folder = temp_dir();
+  fs::create_directory(folder + "/" + names[0]);
+  const Outcome outcome = get_mnist(folder, {nowhere});
+  CHECK(outcome.status == 1);
+  CHECK(outcome.err == "get_mnist: " + folder + "/" + names[0] + " is there and not a file\n");
 }
 
 TEST_CASE("where all files are right no mirror is asked") {
