@@ -104,8 +104,9 @@ void program(int argc, const char* const* argv) {
   check(options.corruption_levels.size() == options.hidden_layers_sizes.size(),
         "--corruption-levels has {} values and --hidden-layers-sizes {}: there must be one for each layer",
         options.corruption_levels.size(), options.hidden_layers_sizes.size());
-  Session session(options.common);
-  if (!options.filters.empty()) check_writable("--filters", options.filters);
+  std::vector<RunFile> pictures;
+  if (!options.filters.empty()) pictures.push_back({"--filters", options.filters});
+  Session session(options.common, pictures);
   const Datasets datasets = session.load_datasets();
   session.check_batch_size(options.batch_size, {datasets.train.x, datasets.valid.x, datasets.test.x});
 
@@ -120,10 +121,11 @@ void program(int argc, const char* const* argv) {
                  .corruption_levels = options.corruption_levels});
   session.load(sda.named_params());
   session.checkpoint.keep(sda.named_params());
+  const std::int64_t n_train_batches = n_minibatches(datasets.train.x, options.batch_size);
   Position position;
-  position.keep(session.checkpoint);
+  position.keep(session.checkpoint, sda.n_layers, n_train_batches);
   FitState state;
-  state.keep(session.checkpoint);
+  state.keep(session.checkpoint, n_train_batches);
 
   if (position.part < sda.n_layers) {
     pretrain(sda, datasets.train.x, options, position, session);
@@ -136,7 +138,6 @@ void program(int argc, const char* const* argv) {
   session.say("... getting the finetuning functions");
   const auto functions = sda.build_finetune_functions(datasets, options.batch_size, options.finetune_lr);
   session.say("... finetunning the model");
-  const std::int64_t n_train_batches = n_minibatches(datasets.train.x, options.batch_size);
   fit(functions,
       {.phase = "finetune",
        .n_epochs = options.training_epochs,

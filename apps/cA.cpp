@@ -27,8 +27,6 @@ struct Options {
 
 void train(const Function& train_ca, const Options& options, std::int64_t n_train_batches, Position& position,
            std::vector<double>& norms, Session& session) {
-  check(norms.size() == position.costs.size(), "--resume names a file with {} costs and {} norms",
-        position.costs.size(), norms.size());
   const auto on_minibatch = [&](std::int64_t minibatch) -> double {
     const auto [reconstruction, jacobian] = train_ca(minibatch).bind<2>();
     norms.push_back(std::sqrt(jacobian.item()));
@@ -66,11 +64,11 @@ void program(int argc, const char* const* argv) {
   std::filesystem::create_directories(options.output_folder, failed);
   check(!failed, "--output-folder is {}, which cannot be made: {}", options.output_folder, failed.message());
   const std::string picture = options.output_folder + "/cae_filters.png";
-  check_writable("--output-folder", picture);
 
-  Session session(options.common);
+  Session session(options.common, {{"--output-folder", picture}});
   const Shared train_set_x = session.load_datasets().train.x;
   session.check_batch_size(options.batch_size, {train_set_x});
+  const std::int64_t n_train_batches = n_minibatches(train_set_x, options.batch_size);
   RandomState rng(options.common.seed);
   const Var index = lscalar("index");
   const Var x = matrix("x");
@@ -83,9 +81,12 @@ void program(int argc, const char* const* argv) {
   session.load(ca.named_params());
   session.checkpoint.keep(ca.named_params());
   Position position;
-  position.keep(session.checkpoint);
+  position.keep(session.checkpoint, 1, n_train_batches);
   std::vector<double> norms;  // of the Jacobians, minibatch by minibatch of this epoch
   session.checkpoint.keep("norms", norms);
+  session.checkpoint.check_kept(
+      norms.size() == position.costs.size(), "norms",
+      fmt::format("{} numbers, as many as part_costs, not {}", position.costs.size(), norms.size()));
   const auto [cost, updates] = ca.get_cost_updates(options.contraction_level, options.learning_rate);
   const Function train_ca = function({.inputs = {index},
                                       .outputs = {mean(ca.L_rec), ca.L_jacob},
@@ -93,8 +94,7 @@ void program(int argc, const char* const* argv) {
                                       .givens = {{x, minibatch(train_set_x, index, options.batch_size)}},
                                       .name = "train"});
 
-  if (position.part == 0)
-    train(train_ca, options, n_minibatches(train_set_x, options.batch_size), position, norms, session);
+  if (position.part == 0) train(train_ca, options, n_train_batches, position, norms, session);
   session.checkpoint.write(session.log);
   session.say("The code for file cA.cpp ran for {:.2f}m", position.seconds / 60);
   session.save_filters(ca.W, picture);

@@ -5,15 +5,17 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <csignal>
 #include <cstdio>
-#include <filesystem>
 #include <limits>
 #include <new>
 #include <optional>
 
 #include "apps/checkpoint.h"
+#include "apps/files.h"
+#include "apps/signals.h"
+#include "apps/terminal.h"
 #include "core/check.h"
-#include "core/file.h"
 
 namespace damo::apps {
 namespace {
@@ -222,48 +224,45 @@ bool CommonOptions::read(CommandLine& line, int argc, const char* const* argv) {
   if (!line.parse(argc, argv)) return false;
   check(checkpoint_every == default_interval || !checkpoint.empty() || !resume.empty(),
         "--checkpoint-every is given, but no --checkpoint says where");
-  check(log.empty() || (log != save && log != checkpoint), "--log is {}, and so is another file", log);
-  check(save.empty() || save != checkpoint, "--save and --checkpoint are both {}", save);
   program = line.program();
   settings = line.settings();
   return true;
 }
 
-void check_writable(const std::string& option, const std::string& path) {
-  const std::filesystem::path file(path);
-  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
-  std::error_code ignored;
-  check(!std::filesystem::is_directory(file, ignored), "{} is {}, which is a folder, and must be a file",
-        option, path);
-  check(std::filesystem::is_directory(folder, ignored), "{} is {}, but there is no folder {}", option, path,
-        folder.string());
+namespace {
+
+int status_of(const std::string& program, int argc, const char* const* argv,
+              void (*body)(int, const char* const*)) {
+  const auto complain = [&](const char* message) { warn(fmt::format("{}: {}", program, message)); };
   try {
-    const OutputFile probe(path);  // not committed
+    body(argc, argv);
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+    if (stop_signal() == SIGPIPE) return 128 + SIGPIPE;
+    complain("standard output cannot be written");
+    return 1;
+  } catch (const Stopped& stopped) {
+    complain(stopped.message.c_str());
+    return 128 + stopped.signal;
   } catch (const Error& e) {
-    fail("{}: {}", option, e.what());
+    complain(e.what());
+    return 2;
+  } catch (const std::bad_alloc&) {
+    complain("there is not enough memory for data and layers of these sizes");
+    return 1;
+  } catch (const std::exception& e) {
+    complain(e.what());
+    return 1;
   }
 }
 
+}  // namespace
+
 int run(const std::string& program, int argc, const char* const* argv,
         void (*body)(int, const char* const*)) {
-  try {
-    body(argc, argv);
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
-      throw std::runtime_error("standard output cannot be written");
-    return 0;
-  } catch (const Stopped& stopped) {
-    fmt::print(stderr, "{}: {}\n", program, stopped.message);
-    return 128 + stopped.signal;
-  } catch (const Error& e) {
-    fmt::print(stderr, "{}: {}\n", program, e.what());
-    return 2;
-  } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "{}: there is not enough memory for data and layers of these sizes\n", program);
-    return 1;
-  } catch (const std::exception& e) {
-    fmt::print(stderr, "{}: {}\n", program, e.what());
-    return 1;
-  }
+  open_standard_streams();
+  // A file that becomes too large is an error of its writer, as a full disk is.
+  std::signal(SIGXFSZ, SIG_IGN);
+  return status_of(program, argc, argv, body);
 }
 
 }  // namespace damo::apps

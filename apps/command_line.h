@@ -89,13 +89,9 @@ struct CommonOptions {
   bool read(CommandLine& line, int argc, const char* const* argv);
 };
 
-/// Throws Error, which names the option, unless a file can be written at `path`: the folder must exist and
-/// permit it, and nothing but a file may be there.
-void check_writable(const std::string& option, const std::string& path);
-
 /// Runs a program. Returns its exit status: 0 if it ends, 2 after an Error (bad usage or bad input), 1 after
-/// any other exception, 128 + the signal's number if it was
-/// stopped; the message goes to standard error.
+/// any other exception or if standard output could not be written, 128 + the signal's number if it was
+/// stopped. The message goes to standard error, if that can be written.
 int run(const std::string& program, int argc, const char* const* argv,
         void (*body)(int argc, const char* const* argv));
 

@@ -38,8 +38,9 @@ void program(int argc, const char* const* argv) {
   const Var cost = classifier.negative_log_likelihood(y);
   session.load(classifier.named_params());
   session.checkpoint.keep(classifier.named_params());
+  const std::int64_t n_train_batches = n_minibatches(datasets.train.x, batch_size);
   FitState state;
-  state.keep(session.checkpoint);
+  state.keep(session.checkpoint, n_train_batches);
   const auto functions = training_functions({x, y, cost, classifier.errors(y), classifier.params}, datasets,
                                             batch_size, learning_rate);
 
@@ -47,7 +48,7 @@ void program(int argc, const char* const* argv) {
   fit(functions,
       {.phase = "train",
        .n_epochs = n_epochs,
-       .n_train_batches = n_minibatches(datasets.train.x, batch_size),
+       .n_train_batches = n_train_batches,
        .patience = 10000,
        .on_iter =
            [&](std::int64_t iter) {

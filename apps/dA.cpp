@@ -75,10 +75,9 @@ void program(int argc, const char* const* argv) {
   check(!failed, "--output-folder is {}, which cannot be made: {}", options.output_folder, failed.message());
   const std::string clean_picture = options.output_folder + "/filters_corruption_0.png";
   const std::string corrupted_picture = options.output_folder + "/filters_corruption_30.png";
-  check_writable("--output-folder", clean_picture);
-  check_writable("--output-folder", corrupted_picture);
 
-  Session session(options.common);
+  Session session(options.common,
+                  {{"--output-folder", clean_picture}, {"--output-folder", corrupted_picture}});
   const Shared train_set_x = session.load_datasets().train.x;
   session.check_batch_size(options.batch_size, {train_set_x});
   const std::int64_t n_train_batches = n_minibatches(train_set_x, options.batch_size);
@@ -91,7 +90,7 @@ void program(int argc, const char* const* argv) {
   session.checkpoint.keep("rng_clean", clean.theano_rng->states());
   session.checkpoint.keep("rng_corrupted", corrupted.theano_rng->states());
   Position position;
-  position.keep(session.checkpoint);
+  position.keep(session.checkpoint, 2, n_train_batches);
 
   if (position.part == 0) {
     train(clean, options, n_train_batches, position, session);

@@ -8,6 +8,9 @@
 namespace damo::apps {
 namespace {
 
+constexpr std::int64_t most_epochs = std::numeric_limits<int>::max();
+constexpr double finite = std::numeric_limits<double>::max();
+
 std::vector<Field> joined(std::vector<Field> fields, std::initializer_list<Field> more) {
   fields.insert(fields.end(), more);
   return fields;
@@ -24,21 +27,19 @@ void log_epoch(Log& log, const std::string& phase, std::int64_t epoch, double co
 
 }  // namespace
 
-void Position::keep(Checkpoint& checkpoint) {
-  checkpoint.keep("part", part);
-  checkpoint.keep("part_epoch", epoch);
+void Position::keep(Checkpoint& checkpoint, std::int64_t n_parts, std::int64_t n_train_batches) {
+  checkpoint.keep("part", part, 0, n_parts);
+  checkpoint.keep("part_epoch", epoch, 0, most_epochs);
   checkpoint.keep("part_costs", costs);
-  checkpoint.keep("part_seconds", seconds);
-  check(part >= 0 && epoch >= 0,
-        "--resume names a file with part {} and epoch {}, which must not be negative", part, epoch);
+  const auto n = static_cast<std::int64_t>(costs.size());
+  checkpoint.check_kept(n < n_train_batches, "part_costs",
+                        fmt::format("fewer than the {} of an epoch, not {}", n_train_batches, n));
+  checkpoint.keep("part_seconds", seconds, 0, finite);
 }
 
 void train_epochs(const EpochsArgs& args, Position& position, Session& session) {
   const Clock clock;
   const double seconds_before = position.seconds;
-  check(static_cast<std::int64_t>(position.costs.size()) < args.n_train_batches,
-        "--resume names a file with {} costs in an epoch of {} minibatches", position.costs.size(),
-        args.n_train_batches);
   while (position.epoch < args.n_epochs) {
     std::vector<double>& costs = position.costs;
     session.terminal.begin(fmt::format("{}, epoch {}", args.task, position.epoch), args.n_train_batches,
@@ -65,28 +66,29 @@ void train_epochs(const EpochsArgs& args, Position& position, Session& session) 
   position.epoch = 0;
 }
 
-void FitState::keep(Checkpoint& checkpoint) {
-  checkpoint.keep("epoch", early.epoch);
-  checkpoint.keep("minibatch", early.minibatch);
+void FitState::keep(Checkpoint& checkpoint, std::int64_t n_train_batches) {
+  constexpr double any = std::numeric_limits<double>::infinity();
+  checkpoint.keep("epoch", early.epoch, 0, most_epochs);
+  checkpoint.keep("minibatch", early.minibatch, 0, n_train_batches);
   checkpoint.keep("iter", early.iter);
-  checkpoint.keep("patience", early.patience);
-  checkpoint.keep("best_validation", early.best_validation);
-  checkpoint.keep("best_iter", early.best_iter);
-  checkpoint.keep("test_score", early.test_score);
+  const std::int64_t iter = early.epoch == 0 ? 0 : (early.epoch - 1) * n_train_batches + early.minibatch;
+  checkpoint.check_kept(early.iter == iter, "iter",
+                        fmt::format("{} after {} of {} minibatches of epoch {}, not {}", iter,
+                                    early.minibatch, n_train_batches, early.epoch, early.iter));
+  checkpoint.keep("patience", early.patience, 0, finite);
+  checkpoint.keep("best_validation", early.best_validation, 0, any);
+  checkpoint.keep("best_iter", early.best_iter, 0, early.iter);
+  checkpoint.keep("test_score", early.test_score, 0, any);
   checkpoint.keep("cost_sum", early.cost_sum);
   checkpoint.keep("done", early.done);
   checkpoint.keep("valid_error", valid_error);
   checkpoint.keep("test_error", test_error);
-  checkpoint.keep("seconds", seconds);
+  checkpoint.keep("seconds", seconds, 0, finite);
 }
 
 void fit(const TrainingFunctions& functions, const FitArgs& args, FitState& state, Session& session) {
   const Clock clock;
   const double seconds_before = state.seconds;
-  check(state.early.epoch >= 0 && state.early.minibatch >= 0 && state.early.iter >= 0 &&
-            state.early.minibatch <= args.n_train_batches,
-        "--resume names a file with epoch {}, minibatch {} and iteration {}, and an epoch has {} minibatches",
-        state.early.epoch, state.early.minibatch, state.early.iter, args.n_train_batches);
   std::int64_t epoch = state.early.epoch;
   const auto begin_task = [&](std::int64_t minibatch) {
     session.terminal.begin(fmt::format("epoch {}", epoch), args.n_train_batches, minibatch);

@@ -19,8 +19,8 @@ struct Position {
   std::vector<double> costs = {};  ///< of the minibatches of this epoch
   double seconds = 0;              ///< spent so far
 
-  /// Throws Error as Checkpoint::keep.
-  void keep(Checkpoint& checkpoint);
+  /// For a model of so many parts, and so many minibatches in an epoch. Throws Error as Checkpoint::keep.
+  void keep(Checkpoint& checkpoint, std::int64_t n_parts, std::int64_t n_train_batches);
 };
 
 struct EpochsArgs {
@@ -43,8 +43,8 @@ struct FitState {
   double test_error = std::numeric_limits<double>::quiet_NaN();
   double seconds = 0;
 
-  /// Throws Error as Checkpoint::keep.
-  void keep(Checkpoint& checkpoint);
+  /// For so many minibatches in an epoch. Throws Error as Checkpoint::keep.
+  void keep(Checkpoint& checkpoint, std::int64_t n_train_batches);
 };
 
 struct FitArgs {

@@ -1,5 +1,7 @@
 #include "apps/log.h"
 
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,9 +25,14 @@ std::string json(double value) { return std::isfinite(value) ? fmt::format("{:.1
 Log::Log(const std::string& path, bool minibatches, std::int64_t kept)
     : path_(path), minibatches_(minibatches && !path.empty()), kept_(kept), file_(nullptr, &std::fclose) {
   if (path.empty()) return;
+  struct stat info {};
+  const bool is_pipe = ::stat(path.c_str(), &info) == 0 && (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode));
+  check(!is_pipe, "--log is {}, which is a pipe, and must be a file", path);
   // What is there already is kept until the first line is written: the run may fail before.
-  file_.reset(std::fopen(path.c_str(), "a"));
+  file_.reset(std::fopen(path.c_str(), "ae"));
   check(file_ != nullptr, "--log is {}, which cannot be written: {}", path, std::strerror(errno));
+  check(::flock(::fileno(file_.get()), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK,
+        "--log is {}, which another run is writing", path);
   const auto size = static_cast<std::int64_t>(std::ftell(file_.get()));
   check(size >= kept, "--log is {}, which has {} bytes, and had {} at the checkpoint", path, size, kept);
 }

@@ -20,7 +20,7 @@ struct Field {
 class Log {
  public:
   /// An empty path: no file, and no line is written. An existing file keeps its first `kept` bytes. Throws
-  /// Error if the file cannot be opened, or is shorter.
+  /// Error if the file cannot be opened, is a pipe, is the log of another run, or is shorter.
   Log(const std::string& path, bool minibatches, std::int64_t kept = 0);
 
   /// Whether there is one line per minibatch too.

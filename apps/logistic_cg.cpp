@@ -29,18 +29,29 @@ struct State {
   double seconds = 0;
 
   void keep(Checkpoint& checkpoint) {
+    constexpr double any = std::numeric_limits<double>::infinity(),
+                     finite = std::numeric_limits<double>::max();
+    const std::size_t n = cg.x.size();
+    const auto check_size = [&](const std::string& name, std::size_t size) {
+      checkpoint.check_kept(size == n, name, fmt::format("{} numbers, not {}", n, size));
+    };
     checkpoint.keep("x", cg.x);
+    check_size("x", cg.x.size());
     checkpoint.keep("gradient", cg.gradient);
     checkpoint.keep("direction", cg.direction);
+    if (!cg.gradient.empty() || !cg.direction.empty()) {
+      check_size("gradient", cg.gradient.size());
+      check_size("direction", cg.direction.size());
+    }
     checkpoint.keep("f", cg.f);
     checkpoint.keep("f_before", cg.f_before);
-    checkpoint.keep("iteration", cg.iteration);
+    checkpoint.keep("iteration", cg.iteration, 0, std::numeric_limits<int>::max());
     checkpoint.keep("n_f", cg.n_f);
     checkpoint.keep("n_fprime", cg.n_fprime);
-    checkpoint.keep("best_validation", best_validation);
-    checkpoint.keep("test_score", test_score);
+    checkpoint.keep("best_validation", best_validation, 0, any);
+    checkpoint.keep("test_score", test_score, 0, any);
     checkpoint.keep("done", done);
-    checkpoint.keep("seconds", seconds);
+    checkpoint.keep("seconds", seconds, 0, finite);
   }
 };
 
@@ -77,10 +88,7 @@ void program(int argc, const char* const* argv) {
   session.load(classifier.named_params());
   State state;
   state.cg.x = classifier.theta.get_value().to_vector<double>();
-  const std::size_t n_theta = state.cg.x.size();
   state.keep(session.checkpoint);
-  check(state.cg.x.size() == n_theta, "--resume names a file with {} parameters, and there are {}",
-        state.cg.x.size(), n_theta);
   const std::int64_t n_train_batches = n_minibatches(datasets.train.x, options.batch_size);
   const auto on_minibatch = [&](std::int64_t minibatch, double cost) {
     const std::int64_t epoch = state.cg.iteration + 1;

@@ -32,8 +32,9 @@ void train(const Options& options, Session& session) {
   const Var cost = classifier.negative_log_likelihood(y);
   session.load(classifier.named_params());
   session.checkpoint.keep(classifier.named_params());
+  const std::int64_t n_train_batches = n_minibatches(datasets.train.x, options.batch_size);
   FitState state;
-  state.keep(session.checkpoint);
+  state.keep(session.checkpoint, n_train_batches);
   const auto functions = training_functions({x, y, cost, classifier.errors(y), classifier.params}, datasets,
                                             options.batch_size, options.learning_rate);
 
@@ -41,7 +42,7 @@ void train(const Options& options, Session& session) {
   fit(functions,
       {.phase = "train",
        .n_epochs = options.n_epochs,
-       .n_train_batches = n_minibatches(datasets.train.x, options.batch_size),
+       .n_train_batches = n_train_batches,
        .patience = 5000,
        .on_best = [&] { session.save(classifier.named_params()); }},
       state, session);

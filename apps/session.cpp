@@ -39,10 +39,42 @@ std::int64_t checksum(const Tensor& data) {
   return static_cast<std::int64_t>(sum);
 }
 
+// All that the run reads and writes.
+std::vector<RunFile> files_of(const CommonOptions& o, const std::vector<RunFile>& pictures) {
+  std::vector<RunFile> files;
+  const auto add = [&](const std::string& option, const std::string& path, bool written,
+                       const std::string& replaces = "") {
+    if (!path.empty())
+      files.push_back({.option = option, .path = path, .written = written, .replaces = replaces});
+  };
+  const auto reads = [&](const std::string& option, const std::string& path) { add(option, path, false); };
+  const auto writes = [&](const std::string& option, const std::string& path,
+                          const std::string& replaces = "") { add(option, path, true, replaces); };
+  // They may be one file, but no other of the run.
+  reads("standard output", "/dev/stdout");
+  reads("standard error", "/dev/stderr");
+  const std::string mnist = o.dataset == "synthetic" ? "" : find_mnist(o.dataset);
+  if (!mnist.empty())
+    for (const std::string& path : mnist_files(mnist)) reads("--dataset", path);
+  reads("--load", o.load);
+  add("--resume", o.resume, o.checkpoint.empty());
+  writes("--checkpoint", o.checkpoint, "--resume");
+  writes("--save", o.save, "--load");
+  writes("--log", o.log);
+  for (const RunFile& picture : pictures) writes(picture.option, picture.path);
+  return files;
+}
+
+// The options, if no two of them name one file. This comes before anything is written.
+const CommonOptions& checked(const CommonOptions& options, const std::vector<RunFile>& pictures) {
+  check_distinct(files_of(options, pictures));
+  return options;
+}
+
 }  // namespace
 
-Session::Session(const CommonOptions& options)
-    : terminal(options.progress),
+Session::Session(const CommonOptions& options, const std::vector<RunFile>& pictures)
+    : terminal(checked(options, pictures).progress),
       checkpoint(options),
       log(options.log, options.log_minibatches, checkpoint.log_bytes()),
       options_(options) {
@@ -51,10 +83,11 @@ Session::Session(const CommonOptions& options)
   set_default_profile(options.profile);
   set_threads(options.threads);
   if (!options.save.empty()) check_writable("--save", options.save);
+  for (const RunFile& picture : pictures) check_writable(picture.option, picture.path);
 }
 
 Session::~Session() {
-  if (options_.profile) fmt::print(stderr, "{}", profiles());
+  if (options_.profile) terminal.warn(profiles());
 }
 
 Datasets Session::load_datasets() {

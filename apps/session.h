@@ -7,6 +7,7 @@
 
 #include "apps/checkpoint.h"
 #include "apps/command_line.h"
+#include "apps/files.h"
 #include "apps/log.h"
 #include "apps/terminal.h"
 #include "core/random_state.h"
@@ -20,8 +21,8 @@ namespace damo::apps {
 class Session {
  public:
   /// Sets floatX and the mode, reads --resume and opens the log. Throws Error if a file that is to be written
-  /// later cannot be.
-  explicit Session(const CommonOptions& options);
+  /// later, `pictures` among them, cannot be, or is another one of the run too.
+  explicit Session(const CommonOptions& options, const std::vector<RunFile>& pictures = {});
   /// Prints the profiles to standard error, if they were asked for.
   ~Session();
   Session(const Session&) = delete;

@@ -17,7 +17,15 @@ std::string duration(double seconds) {
   return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
 }
 
+// Unlike fmt's own functions it does not throw if the stream cannot be written.
+void print(std::FILE* stream, const std::string& text) {
+  std::fputs(text.c_str(), stream);
+  std::fflush(stream);
+}
+
 }  // namespace
+
+void warn(const std::string& line) { print(stderr, line + "\n"); }
 
 Terminal::Terminal(const std::string& progress)
     : kind_(progress == "off"                                  ? Kind::none
@@ -30,13 +38,12 @@ Terminal::~Terminal() { clear(); }
 
 void Terminal::say(const std::string& line) {
   clear();
-  fmt::print("{}\n", line);
-  std::fflush(stdout);
+  print(stdout, line + "\n");
 }
 
 void Terminal::warn(const std::string& line) {
   clear();
-  fmt::print(stderr, "{}\n", line);
+  apps::warn(line);
 }
 
 void Terminal::begin(const std::string& task, std::int64_t n, std::int64_t done) {
@@ -57,18 +64,16 @@ void Terminal::step(double cost) {
       fmt::format("{}: {}/{}, cost {:.6g}, {:.{}f} minibatches/s, {} left", task_, done_, n_, cost, rate,
                   rate < 10 ? 1 : 0, duration(static_cast<double>(n_ - done_) / rate));
   if (kind_ == Kind::live) {
-    fmt::print(stderr, "\r{}\033[K", line);
+    print(stderr, fmt::format("\r{}\033[K", line));
     drawn_ = true;
   } else {
-    fmt::print(stderr, "[{}] {}\n", duration(now), line);
+    apps::warn(fmt::format("[{}] {}", duration(now), line));
   }
-  std::fflush(stderr);
 }
 
 void Terminal::clear() {
   if (!drawn_) return;
-  std::fputs("\r\033[K", stderr);
-  std::fflush(stderr);
+  print(stderr, "\r\033[K");
   drawn_ = false;
 }
 

@@ -15,6 +15,9 @@ class Clock {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
+/// A line on standard error. If that cannot be written, nothing happens.
+void warn(const std::string& line);
+
 /// What the user watches: the tutorial's lines on standard output; below them, on standard error, one line
 /// that says how far the work has come, or, where that is no terminal, such a line every half minute.
 class Terminal {
@@ -23,7 +26,7 @@ class Terminal {
   explicit Terminal(const std::string& progress);
   ~Terminal();
 
-  /// A line on standard output.
+  /// A line on standard output. Where that cannot be written the program goes on; run() tells in the end.
   void say(const std::string& line);
 
   /// A line on standard error.

@@ -40,7 +40,8 @@ struct Part {
   Tensor to;
 };
 
-std::string path_of(const MnistFile& file, const std::string& folder) {
+// Empty if it is not there.
+std::string find_file(const MnistFile& file, const std::string& folder) {
   for (const fs::path& place : {fs::path(folder), fs::path(folder) / "MNIST" / "raw"})
     for (const char* separator : {"-", "."})
       for (const char* packed : {"", ".gz"}) {
@@ -48,7 +49,7 @@ std::string path_of(const MnistFile& file, const std::string& folder) {
         std::error_code ignored;
         if (fs::exists(path, ignored)) return path.string();
       }
-  fail("there is no {}-{}, with or without .gz, in {} or its MNIST/raw", file.stem, file.ending, folder);
+  return "";
 }
 
 template <class T>
@@ -58,7 +59,9 @@ void convert(const unsigned char* bytes, std::int64_t n, T divisor, T* out) {
 
 // Returns a warning if the file is not MNIST's own, else "".
 std::string read_file(const MnistFile& file, const std::string& folder, const std::vector<Part>& parts) {
-  const std::string path = path_of(file, folder);
+  const std::string path = find_file(file, folder);
+  check(!path.empty(), "there is no {}-{}, with or without .gz, in {} or its MNIST/raw", file.stem,
+        file.ending, folder);
   const IdxShape shape{.images = file.images, .count = file.count, .rows = side, .cols = side};
   const std::int64_t item = shape.item();
   const std::string sha256 =
@@ -102,6 +105,13 @@ std::string find_mnist(const std::string& folder) {
   const fs::path cache = fs::path(home) / ".cache" / "damo" / "mnist";
   std::error_code ignored;
   return fs::is_directory(cache, ignored) ? cache.string() : "";
+}
+
+std::vector<std::string> mnist_files(const std::string& folder) {
+  std::vector<std::string> files;
+  for (const MnistFile& file : {train_images, train_labels, test_images, test_labels})
+    if (std::string path = find_file(file, folder); !path.empty()) files.push_back(std::move(path));
+  return files;
 }
 
 Dataset load_mnist(const std::string& folder, const MnistLimits& limits, DType dtype) {

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/dataset.h"
 
@@ -17,6 +18,9 @@ struct MnistLimits {
 /// The folder to read MNIST from: `folder` unless empty, else $DAMO_DATA, else ~/.cache/damo/mnist if it is
 /// there; empty if none of them is.
 std::string find_mnist(const std::string& folder = "");
+
+/// Those of the four files that load_mnist would read in this folder.
+std::vector<std::string> mnist_files(const std::string& folder);
 
 /// The tutorials' split: the first 50000 of the training file, its last 10000, and the 10000 of the test
 /// file. Pixels are divided by 256, as in the tutorials' mnist.pkl.gz; the dtype is a float type. The files

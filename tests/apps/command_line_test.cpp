@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "apps/files.h"
 #include "core/error.h"
 #include "tests/expect.h"
 #include "tests/support.h"
