@@ -82,7 +82,10 @@ class Process {
     if (!ended_) ended_ = ::waitpid(pid_, &status_, WNOHANG) == pid_;
     return ended_;
   }
-  void send(int signal) const { ::kill(pid_, signal); }
+  /// Nothing once it has ended: its number may be another process's by then.
+  void send(int signal) const {
+    if (!ended_) ::kill(pid_, signal);
+  }
   /// The exit status, or minus the signal that killed it.
   int wait() {
     if (!ended_) ended_ = ::waitpid(pid_, &status_, 0) == pid_;
