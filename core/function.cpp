@@ -19,7 +19,8 @@ std::string place(Where at) { return at.is_set() ? "\n  " + to_string(at) : std:
 /// What stands in the place of a variable.
 Var converted(const char* what, const Var& variable, const Arg& value) {
   check(variable.is_set(), "{}: the variable is an empty Var{}", what, place(value.where));
-  check(value.is_set(), "{}: what stands for {} is an empty Var{}", what, label(variable), place(value.where));
+  check(value.is_set(), "{}: what stands for {} is an empty Var{}", what, label(variable),
+        place(value.where));
   // A literal takes the variable's dtype.
   return value.is_literal() ? value.var(variable.dtype()) : value.var();
 }
@@ -74,10 +75,11 @@ class Compiler {
     for (In in : args_.inputs) {
       require(in.variable.is_set(), "an input is an empty Var");
       const Node& node = in.variable.node();
-      require(node.kind != Node::Kind::shared,
-              "{} is a shared variable, which is no input: set_value changes it, and .givens puts something else "
-              "in its place",
-              label(in.variable));
+      require(
+          node.kind != Node::Kind::shared,
+          "{} is a shared variable, which is no input: set_value changes it, and .givens puts something else "
+          "in its place",
+          label(in.variable));
       require(node.kind == Node::Kind::input,
               "{} is an expression or a constant, not a variable that can be an input", label(in.variable));
       if (in.name.empty()) in.name = node.name;
@@ -130,12 +132,19 @@ class Compiler {
       if (now.dtype != old.dtype) return t.dtype == now.dtype;
       return now.ndim() == old.ndim() ? t.shape == now.shape : t.ndim() == now.ndim();
     };
+    // A conversion that a mixture of dtypes asked for is not the cause, nor is a literal.
+    const auto is_conversion = [](const Var& v) {
+      const Node& node = v.node();
+      return node.kind == Node::Kind::apply && node.inputs.size() == 1 &&
+             node.inputs[0].dtype() != v.dtype() && node.inputs[0].type().shape == v.type().shape;
+    };
     Var cause = value;
-    for (bool found = true; found && cause.node().kind == Node::Kind::apply;) {
-      const Vars& x = cause.node().inputs;
-      const auto at = std::find_if(x.begin(), x.end(), differs);
-      found = at != x.end();
-      if (found) cause = *at;
+    while (cause.node().kind == Node::Kind::apply) {
+      Vars own, conversions;
+      for (const Var& x : cause.node().inputs)
+        if (differs(x) && !x.node().weak) (is_conversion(x) ? conversions : own).push_back(x);
+      if (own.empty() && conversions.size() != 1) break;
+      cause = own.empty() ? conversions[0] : own[0];
     }
     Vars of{variable, value};
     if (!same(cause, value)) of.push_back(cause);
@@ -143,8 +152,9 @@ class Compiler {
     for (const Var& v : of) width = std::max(width, to_string(v.type()).size());
     std::string rows;
     for (const Var& v : of)
-      rows += fmt::format("\n  {:{}}   {}", to_string(v.type()), width,
-                          same(v, value) ? "its new value" : label(v) + (same(v, cause) ? ", which makes it so" : ""));
+      rows += fmt::format(
+          "\n  {:{}}   {}", to_string(v.type()), width,
+          same(v, value) ? "its new value" : label(v) + (same(v, cause) ? ", which makes it so" : ""));
     reject(fmt::format("the update of {} has another type{}{}", label(variable), rows,
                        place(cause.node().where)));
   }
@@ -323,8 +333,7 @@ class Compiler {
 
 Update::Update(const Shared& v, const Arg& new_value)
     : variable(v), value(converted("updates", v, new_value)) {}
-Given::Given(const Var& v, const Arg& by)
-    : variable(v), replacement(converted("givens", v, by)) {}
+Given::Given(const Var& v, const Arg& by) : variable(v), replacement(converted("givens", v, by)) {}
 
 const Tensor& Values::operator[](std::size_t i) const {
   check(i < size_, "output {} was asked for, but the function returns {}", i, size_);

@@ -49,7 +49,8 @@ void note_float64(const std::string& op, const Args& operands, DType result) {
     if (types.back().dtype == DType::float64) return;
   }
   tell(explain(op, x, types, Scope::where(),
-               "gives float64, but floatX is float32 and no operand is float64: cast its integers to float32", {}));
+               "gives float64, but floatX is float32 and no operand is float64: cast its integers to float32",
+               {}));
 }
 
 void note_float64(const Var& variable) {

@@ -40,8 +40,8 @@ struct FloorMod {
   }
 };
 
-// a / b may be rounded up to the next whole number; what is left when the remainder is taken away is whole but
-// for rounding.
+// a / b may be rounded up to the next whole number; what is left when the remainder is taken away is whole
+// but for rounding.
 template <class T>
 struct FloorDiv {
   T operator()(T a, T b) const {
@@ -373,7 +373,7 @@ namespace {
 template <class F>
 Var& replace(Var& v, F op, const Arg& x) {
   const Scope here(x);
-  return v = op(v, x);
+  return v = op(Arg(v, Here(x.where.file, x.where.line)), x);
 }
 
 }  // namespace

@@ -52,7 +52,9 @@ struct Move {
     return s;
   }
 
-  static std::int64_t dilated(std::int64_t filter, std::int64_t apart) { return plus(times(filter - 1, apart), 1); }
+  static std::int64_t dilated(std::int64_t filter, std::int64_t apart) {
+    return plus(times(filter - 1, apart), 1);
+  }
 
   std::int64_t pad_for(std::int64_t pad, std::int64_t span) const {
     if (border.is_pad()) return pad;

@@ -34,8 +34,8 @@ struct Labels : OpOf<Labels> {
       const T* const labels = x[0].ptr<T>();
       for (std::int64_t i = 0; i < x[0].shape[0]; ++i) {
         const auto label = static_cast<std::int64_t>(labels[i * x[0].strides[0]]);
-        check(label >= 0 && label < classes, "the label of row {} is {}: there are {} classes, counted from 0", i,
-              label, classes);
+        check(label >= 0 && label < classes,
+              "the label of row {} is {}: there are {} classes, counted from 0", i, label, classes);
       }
     });
     copy_into(y[0], x[0]);

@@ -2,11 +2,11 @@
 
 #include "core/op.h"
 #include "core/walk.h"
+#include "core/warn_float64.h"
 #include "ops/blas.h"
 #include "ops/elemwise.h"
 #include "ops/products.h"
 #include "ops/shape.h"
-#include "core/warn_float64.h"
 
 namespace damo {
 namespace {

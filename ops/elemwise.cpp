@@ -1,8 +1,8 @@
 #include "ops/elemwise.h"
 
+#include "core/warn_float64.h"
 #include "ops/shape.h"
 #include "ops/tile.h"
-#include "core/warn_float64.h"
 
 namespace damo {
 

@@ -101,8 +101,9 @@ class Backpropagation {
         if ((below_choice && dynamic_cast<const Mixes*>(node->op.get()) == nullptr) || chooses)
           below_choice_.insert(x.node_ptr().get());
         if (below_gradient) below_gradient_.insert(x.node_ptr().get());
-        // What is computed in integers does not change with the inputs, until it jumps: no way for a gradient.
-        // But the choices that a gradient makes, of max(x, 0) by x > 0, are constant in its own gradient.
+        // What is computed in integers does not change with the inputs, until it jumps: no way for a
+        // gradient. But the choices that a gradient makes, of max(x, 0) by x > 0, are constant in its own
+        // gradient.
         if (!x.type().is_float() && !below_gradient) continue;
         add(x, branch_of(*node, i, branch),
             x.type().is_float() ? unbroadcast(gx[i], x) : cast(zeros_like(x), floatX()));
@@ -187,13 +188,15 @@ class Backpropagation {
   throw Error(message);
 }
 
-/// What was computed in integers, last on the way from v to the cost; an empty Var if nothing was.
+/// What was computed in integers, last on the way from v to the cost, sizes apart; an empty Var if nothing
+/// was.
 Var last_integer(const Var& cost, const Var& v) {
   std::unordered_set<const Node*> on_the_way{&v.node()};
   Var last;
   for (const NodePtr& node : toposort({cost}))
-    for (const Var& x : node->inputs) {
-      if (!on_the_way.contains(x.node_ptr().get())) continue;
+    for (std::size_t i = 0; i < node->inputs.size(); ++i) {
+      const Var& x = node->inputs[i];
+      if (!on_the_way.contains(x.node_ptr().get()) || !node->op->reads(static_cast<int>(i))) continue;
       on_the_way.insert(node.get());
       if (!x.type().is_float()) last = x;
     }
@@ -206,13 +209,15 @@ Var last_integer(const Var& cost, const Var& v) {
                             "gradient: if that is meant, say .disconnected_inputs = Disconnected::zero",
                             label(v)));
   if (const Var jumps = last_integer(cost, v); jumps.is_set())
-    reject({v, cost}, fmt::format("the cost {} depends on {} only through {}, which is computed in {} and has no "
-                                  "slope: take a smooth cost, or for zeros say .disconnected_inputs = "
-                                  "Disconnected::zero",
-                                  label(cost), label(v), label(jumps), jumps.dtype()));
-  reject({v, cost}, fmt::format("the cost {} does not depend on {}, or not through anything with a gradient: if "
-                                "that is meant, say .disconnected_inputs = Disconnected::zero",
-                                label(cost), label(v)));
+    reject({v, cost},
+           fmt::format("the cost {} depends on {} only through {}, which is computed in {} and has no "
+                       "slope: take a smooth cost, or for zeros say .disconnected_inputs = "
+                       "Disconnected::zero",
+                       label(cost), label(v), label(jumps), jumps.dtype()));
+  reject({v, cost},
+         fmt::format("the cost {} does not depend on {}, or not through anything with a gradient: if "
+                     "that is meant, say .disconnected_inputs = Disconnected::zero",
+                     label(cost), label(v)));
 }
 
 /// `given` is the cost before it was stabilized.

@@ -50,7 +50,7 @@ class Index {
 
 template <class T>
 concept IndexPart = std::same_as<T, Slice> || std::same_as<T, NewAxis> || std::same_as<T, Ellipsis> ||
-                    std::derived_from<T, Var>;
+    std::derived_from<T, Var>;
 template <class A, class B>
 requires(IndexPart<A> || IndexPart<B>) void operator,(const A&, const B&) = delete;
 

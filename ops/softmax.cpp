@@ -10,8 +10,8 @@
 #include "core/op.h"
 #include "core/threads.h"
 #include "core/walk.h"
-#include "ops/dependence.h"
 #include "ops/create.h"
+#include "ops/dependence.h"
 #include "ops/elemwise.h"
 #include "ops/exponential.h"
 #include "ops/indexing.h"
@@ -194,8 +194,8 @@ struct LogSumExp : OpOf<LogSumExp> {
     if (x.size() == 0) std::fill_n(out, y.size(), -std::numeric_limits<T>::infinity());
     for_rows<T>(x, [&](const Row<T>& row) {
       const bool by_itself = std::isinf(row.largest) && !holds_nan<T>(x, row.number);
-      out[row.number] = by_itself ? row.largest
-                                  : static_cast<T>(static_cast<double>(row.largest) + std::log(row.sum));
+      out[row.number] =
+          by_itself ? row.largest : static_cast<T>(static_cast<double>(row.largest) + std::log(row.sum));
     });
   }
 
@@ -331,7 +331,8 @@ Vars share_cross_entropy(const Vars& outputs, Trace& trace) {
   VarMap<std::vector<NodePtr>> costs;  // by x
   for (const NodePtr& node : order) {
     if (node->kind != Node::Kind::apply || node->inputs.size() != 3) continue;
-    if (dynamic_cast<const AdvancedSubtensor*>(node->op.get()) != nullptr && same_op(node->inputs[0], logarithm))
+    if (dynamic_cast<const AdvancedSubtensor*>(node->op.get()) != nullptr &&
+        same_op(node->inputs[0], logarithm))
       costs[node->inputs[0].node().inputs[0]].push_back(node);
   }
   if (costs.empty()) return outputs;

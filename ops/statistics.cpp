@@ -1,10 +1,10 @@
 #include <cmath>
 
 #include "core/op.h"
+#include "core/warn_float64.h"
 #include "ops/elemwise.h"
 #include "ops/reduction.h"
 #include "ops/shape.h"
-#include "core/warn_float64.h"
 
 /// What is composed of sums and extremes.
 namespace damo {

@@ -109,8 +109,8 @@ void reject_position(std::int64_t i, int axis, std::int64_t n, const Sizes& shap
     at /= shape[k];
   }
   const std::string where = shape.size() == 1 ? std::to_string(position[0]) : to_string(position);
-  fail("index {}{} is out of range for axis {} of size {}", i, shape.empty() ? "" : " at position " + where, axis,
-       n);
+  fail("index {}{} is out of range for axis {} of size {}", i, shape.empty() ? "" : " at position " + where,
+       axis, n);
 }
 
 void put(const View& part, const View& y, bool adds) {

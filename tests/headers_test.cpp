@@ -36,8 +36,7 @@ TEST_CASE("each header is the first that some source includes") {
   std::set<std::string> headers;
   for (const char* folder : {"core", "ops", "models"})
     for (const auto& entry : fs::directory_iterator(root / folder))
-      if (entry.path().extension() == ".h")
-        headers.insert(fs::relative(entry.path(), root).generic_string());
+      if (entry.path().extension() == ".h") headers.insert(fs::relative(entry.path(), root).generic_string());
   REQUIRE(headers.count("core/picture.h") == 1);
   for (const std::string& header : headers) {
     INFO(header);

@@ -103,10 +103,12 @@ TEST_CASE("updates of another type") {
   CHECK(error_of([&] {
           function({.updates = {{W, tanh(join(0, {W, W}))}}, .name = "f"});
         }).find("\n  float32 (4, 3)   join{0}, which makes it so\n  at HERE") != std::string::npos);
-  CHECK(error_of([&] { function({.updates = {{W, Var()}}}); }) ==
-        "updates: what stands for W is an empty Var\n  at HERE");
-  CHECK(error_of([&] { function({.updates = {{Shared(), W}}}); }) ==
-        "updates: the variable is an empty Var\n  at HERE");
+  CHECK(error_of([&] {
+          function({.updates = {{W, Var()}}});
+        }) == "updates: what stands for W is an empty Var\n  at HERE");
+  CHECK(error_of([&] {
+          function({.updates = {{Shared(), W}}});
+        }) == "updates: the variable is an empty Var\n  at HERE");
   CHECK(error_of([&] {
           function({.updates = {{W, W + 1}, {W, W + 2}}, .name = "f"});
         }) == "function \"f\": W is updated twice\n  at HERE");
@@ -151,12 +153,15 @@ TEST_CASE("givens of another type") {
   CHECK(error_of([&] {
           function({.inputs = {d}, .outputs = tanh(x), .givens = {{x, x + 1}, {x, x + 2}}, .name = "f"});
         }) == "function \"f\": x is given twice\n  at HERE");
-  CHECK(error_of([&] { function({.outputs = x, .givens = {{Var(), x}}}); }) ==
-        "givens: the variable is an empty Var\n  at HERE");
-  CHECK(error_of([&] { function({.outputs = x, .givens = {{x, Var()}}}); }) ==
-        "givens: what stands for x is an empty Var\n  at HERE");
-  CHECK(error_of([&] { function({.outputs = x, .givens = {{Shared(), 1.}}}); }) ==
-        "givens: the variable is an empty Var\n  at HERE");
+  CHECK(error_of([&] {
+          function({.outputs = x, .givens = {{Var(), x}}});
+        }) == "givens: the variable is an empty Var\n  at HERE");
+  CHECK(error_of([&] {
+          function({.outputs = x, .givens = {{x, Var()}}});
+        }) == "givens: what stands for x is an empty Var\n  at HERE");
+  CHECK(error_of([&] {
+          function({.outputs = x, .givens = {{Shared(), 1.}}});
+        }) == "givens: the variable is an empty Var\n  at HERE");
 }
 
 // Calling a function.

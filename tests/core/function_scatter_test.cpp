@@ -88,12 +88,13 @@ std::int64_t check_model(const Model& m, const Tensor& good) {
 
 TEST_CASE("two tables at positions, as word2vec updates them") {
   const Var c = ivector("c"), o = ivector("o");
-  const Model m{{table("E", 1), table("O", 2)}, {c, o}, [=](const std::vector<Shared>& t) {
-                  const Var e = t[0][c], u = t[1][o];
-                  const Var loss = -mean(log(sigmoid(sum(e * u, {.axis = 1}))));
-                  const Vars g = grad(loss, {e, u});
-                  return Updates{{t[0], inc_subtensor(e, -0.1 * g[0])}, {t[1], inc_subtensor(u, -0.1 * g[1])}};
-                }};
+  const Model m{
+      {table("E", 1), table("O", 2)}, {c, o}, [=](const std::vector<Shared>& t) {
+        const Var e = t[0][c], u = t[1][o];
+        const Var loss = -mean(log(sigmoid(sum(e * u, {.axis = 1}))));
+        const Vars g = grad(loss, {e, u});
+        return Updates{{t[0], inc_subtensor(e, -0.1 * g[0])}, {t[1], inc_subtensor(u, -0.1 * g[1])}};
+      }};
   CHECK(check_model(m, ints({3, 7, 7})) < table_bytes);
 }
 
@@ -141,9 +142,8 @@ TEST_CASE("a check that needs what another table will hold") {
 
 TEST_CASE("positions that are a variable, updated in the same call") {
   const Shared A = table("A", 1), B = table("B", 2), at = shared(ints({1, 2}), "at");
-  const Function f = function({.updates = {{at, at + 1},
-                                           {A, inc_subtensor(A[at], 1.)},
-                                           {B, inc_subtensor(B[at], 1.)}}});
+  const Function f =
+      function({.updates = {{at, at + 1}, {A, inc_subtensor(A[at], 1.)}, {B, inc_subtensor(B[at], 1.)}}});
   const Tensor a = A.get_value(), b = B.get_value();
   f();
   for (int i = 0; i < 4; ++i) {
@@ -197,8 +197,7 @@ TEST_CASE("rows that are drawn") {
   RandomStreams streams(7);
   const Shared A = table("A", 1), B = table("B", 2);
   const Var at = streams.choice({.size = {4}, .a = 5});
-  const Function f =
-      function({.updates = {{A, inc_subtensor(A[at], 1.)}, {B, inc_subtensor(B[at], 1.)}}});
+  const Function f = function({.updates = {{A, inc_subtensor(A[at], 1.)}, {B, inc_subtensor(B[at], 1.)}}});
   const Tensor a = A.get_value(), b = B.get_value();
   f();
   double in_a = 0, in_b = 0;

@@ -64,11 +64,13 @@ TEST_CASE("a shared variable of float64 is told of") {
   const Action raise(WarnFloat64::raise);
   const std::vector<double> numbers{1, 2};
   CHECK(error_of([&] { shared(Tensor(numbers), "W"); }) ==
-        "shared: the value is float64, but floatX is float32: convert it by astype(float32)\n  float64 (2,)   W\n  "
+        "shared: the value is float64, but floatX is float32: convert it by astype(float32)\n  float64 (2,)  "
+        " W\n  "
         "at HERE");
   CHECK(error_of([&] { shared(Tensor(1.)); })
-            .starts_with("shared: the value is float64, but floatX is float32: convert it by astype(float32)\n  "
-                         "float64 ()   <unnamed shared>\n"));
+            .starts_with(
+                "shared: the value is float64, but floatX is float32: convert it by astype(float32)\n  "
+                "float64 ()   <unnamed shared>\n"));
   CHECK(error_of([&] {
           shared(Tensor(numbers).astype(float32), "W");
           shared(Tensor{1., 2.}, "b");

@@ -74,8 +74,9 @@ TEST_CASE("tile") {
   const Function f = function({.inputs = {x, n}, .outputs = tile(x, {n, n + 1})});
   CHECK(Tensor(f(t, 1)).shape() == Sizes{2, 4});
   CHECK(Tensor(f(t, 2)).shape() == Sizes{4, 6});
-  CHECK(error_of([&] { f(t, -1); })
-            .starts_with("times of tile: nothing can be repeated -1 times\n  int64 ()   n\n  at "));
+  CHECK(error_of([&] {
+          f(t, -1);
+        }).starts_with("times of tile: nothing can be repeated -1 times\n  int64 ()   n\n  at "));
   CHECK(error_of([&] { tile(x, {2}, 1); }) ==
         "tile: ndim is 1, but x has 2 dimensions and there are 1 reps\n  float64 (?, ?)   x\n  at HERE");
   CHECK(error_of([&] {
@@ -120,7 +121,9 @@ TEST_CASE("repeat, as often as a number or a vector says") {
         }).starts_with("positions of repeat: there are 3 repeats for 2 elements"));
   CHECK(error_of([&] {
           g(t, Tensor{3, -1}.astype(int32));
-        }).starts_with("positions of repeat: element 1 cannot be repeated -1 times\n  int64 (2,)   cast\n"));
+        })
+            .starts_with(
+                "positions of repeat: element 1 cannot be repeated -1 times\n  int64 (2,)   cast{int64}\n"));
   CHECK(error_of([&] {
           g(t, Tensor{1, -3}.astype(int32));
         }).starts_with("positions of repeat: element 1 cannot be repeated -3 times"));
@@ -196,5 +199,7 @@ TEST_CASE("split") {
   constexpr std::int64_t huge = std::numeric_limits<std::int64_t>::max();
   CHECK(error_of([&] {
           split(x, {huge, huge, 8}, 1);
-        }).starts_with("split_end: a part of size 9223372036854775807 after 9223372036854775807 elements is too large"));
+        })
+            .starts_with("split_end: a part of size 9223372036854775807 after 9223372036854775807 elements "
+                         "is too large"));
 }

@@ -214,14 +214,19 @@ TEST_CASE("comparisons and minima of NaN and infinities") {
               "minimum");
 }
 
-TEST_CASE("comparisons give bool, and the gradient 0") {
+TEST_CASE("comparisons give bool, which has no gradient unless zeros are asked for") {
   const Var x = dvector("x");
   CHECK((x > 0).dtype() == bool_);
   CHECK(eq(x, 1).dtype() == bool_);
   CHECK(test::evaluate(grad(sum(x * (x > 0)), x), {x}, {Tensor{-1., 2.}}).to_vector<double>() ==
         std::vector<double>{0, 1});
-  CHECK(test::evaluate(grad(sum(cast(x > 0, float64)), x), {x}, {Tensor{-1., 2.}}).to_vector<double>() ==
-        std::vector<double>{0, 0});
+  const Var positive = sum(cast(x > 0, float64));
+  CHECK(test::evaluate(grad(positive, x, {.disconnected_inputs = Disconnected::zero}), {x}, {Tensor{-1., 2.}})
+            .to_vector<double>() == std::vector<double>{0, 0});
+  CHECK(error_of([&] { grad(positive, x); })
+            .starts_with(
+                "grad: the cost sum depends on x only through gt, which is computed in bool and has no "
+                "slope"));
 }
 
 TEST_CASE("what grad sees of zero_grad, disconnected_grad and grad_clip") {

@@ -390,10 +390,16 @@ TEST_CASE("gradients where sizes differ, through bounds, and with respect to wha
   }
 }
 
-TEST_CASE("the condition has derivative zero; the value's gradient is connected through either branch") {
+TEST_CASE(
+    "the condition has no derivative, or zero if asked for; the value's gradient is connected through either "
+    "branch") {
   const Var x = dscalar("x"), w = dscalar("w");
   const Var y = ifelse(x > 1, w * 2, w);
-  const Function f = function({.inputs = {x, w}, .outputs = {grad(y, x), grad(y, w), y}});
+  CHECK(test::error_of([&] {
+          grad(y, x);
+        }).starts_with("grad: the cost ifelse depends on x only through gt, which is computed in bool"));
+  const Var gx = grad(y, x, {.disconnected_inputs = Disconnected::zero});
+  const Function f = function({.inputs = {x, w}, .outputs = {gx, grad(y, w), y}});
   CHECK(f(2, 1)[0].item() == 0);
   CHECK(f(2, 1)[1].item() == 2);
   CHECK(f(0, 1)[1].item() == 1);

@@ -38,8 +38,12 @@ concept HasAssignments = requires(T v, Var x) {
   v /= x;
 };
 template <class T>
-concept HasAnAssignment = requires(T v, Var x) { v += x; } || requires(T v, Var x) { v -= x; } ||
-                          requires(T v, Var x) { v *= x; } || requires(T v, Var x) { v /= x; };
+concept HasAnAssignment = requires(T v, Var x) {
+  v += x;
+}
+|| requires(T v, Var x) { v -= x; }
+|| requires(T v, Var x) { v *= x; }
+|| requires(T v, Var x) { v /= x; };
 static_assert(HasAssignments<Var&>);
 static_assert(!HasAnAssignment<Shared&> && !HasAnAssignment<const Var&>);
 
@@ -93,7 +97,8 @@ TEST_CASE("every list of variables stands where gradients are asked for") {
   }
   CHECK(numbers(evaluate(hessian(cost, shareds)[0], {}, {})) == Numbers{6, 0, 0, 8});
   CHECK(numbers(evaluate(Rop(cost, shareds, shareds), {}, {})) == Numbers{57});
-  CHECK(numbers(evaluate(hessian_times_vector(cost, shareds, shareds)[1], {}, {})) == Numbers{2, 8});
+  const Vars v{constant(Tensor{1., 2.}), constant(Tensor{3., 4.})};
+  CHECK(numbers(evaluate(hessian_times_vector(cost, shareds, v)[1], {}, {})) == Numbers{2, 8});
   const Vars held =
       grad(cost, shareds, {.consider_constant = shareds, .disconnected_inputs = Disconnected::zero});
   CHECK(numbers(evaluate(held[0], {}, {})) == gW);
@@ -107,31 +112,30 @@ TEST_CASE("every list of variables stands for a function's inputs and outputs, a
   const std::vector<Var> plain{x, y};
   const Vars vars{x, y};
   const Args args{x, y};
-  for (const Function& f : {function({.inputs = plain, .outputs = x - y}), function({.inputs = vars, .outputs = x - y}),
-                            function({.inputs = args, .outputs = x - y}),
-                            function({.inputs = std::vector<In>{x, In(y, 1.)}, .outputs = x - y}),
-                            function({.inputs = {x, y}, .outputs = x - y})})
+  for (const Function& f :
+       {function({.inputs = plain, .outputs = x - y}), function({.inputs = vars, .outputs = x - y}),
+        function({.inputs = args, .outputs = x - y}),
+        function({.inputs = std::vector<In>{x, In(y, 1.)}, .outputs = x - y}),
+        function({.inputs = {x, y}, .outputs = x - y})})
     CHECK(double(f(5., 2.)) == 3);
   const std::vector<Shared> shareds{shared(Tensor{1.}, "a"), shared(Tensor{2.}, "b")};
   for (const Function& f :
-       {function({.outputs = shareds}), function({.outputs = Vars(shareds)}), function({.outputs = Args(shareds)}),
-        function({.outputs = {shareds[0], shareds[1]}})}) {
+       {function({.outputs = shareds}), function({.outputs = Vars(shareds)}),
+        function({.outputs = Args(shareds)}), function({.outputs = {shareds[0], shareds[1]}})}) {
     const auto [a, b] = f().bind<2>();
     CHECK(a.item() == 1);
     CHECK(b.item() == 2);
   }
   const Var cost = sum(sqr(shareds[0]) + shareds[1]);
-  for (const Updates& u : {sgd(cost, shareds, 0.5), sgd(cost, Vars(shareds), 0.5), sgd(cost, Args(shareds), 0.5),
-                           sgd(cost, {shareds[0], shareds[1]}, 0.5)}) {
+  for (const Updates& u : {sgd(cost, shareds, 0.5), sgd(cost, Vars(shareds), 0.5),
+                           sgd(cost, Args(shareds), 0.5), sgd(cost, {shareds[0], shareds[1]}, 0.5)}) {
     CHECK(numbers(evaluate(u[0].value, {}, {})) == Numbers{0});
     CHECK(numbers(evaluate(u[1].value, {}, {})) == Numbers{1.5});
   }
   CHECK(momentum(cost, Vars(shareds), 0.5).size() == 4);
   CHECK(adam(cost, Args(shareds)).size() == 7);
   const Var z = (shareds[0] * 2).named("z");
-  CHECK(error_of([&] {
-          sgd(cost, {shareds[0], z}, 0.1);
-        }) == "sgd: z is not a shared variable\n  at HERE");
+  CHECK(error_of([&] { sgd(cost, {shareds[0], z}, 0.1); }) == "sgd: z is not a shared variable\n  at HERE");
   CHECK(error_of([&] { momentum(cost, Vars{x}, 0.1); }) == "momentum: x is not a shared variable\n  at HERE");
   CHECK(error_of([&] { adam(cost, Vars{Var()}); }) == "adam: a parameter is an empty Var\n  at HERE");
   CHECK(error_of([&] { sgd(cost, std::vector<Shared>{Shared()}, 0.1); }) ==
@@ -190,10 +194,8 @@ TEST_CASE("a vector of sizes stands wherever sizes are taken") {
   for (const Row& row : rows)
     for (const Mode mode : {Mode::FAST_RUN, Mode::FAST_COMPILE}) {
       INFO(row.name, ", ", to_string(mode));
-      const Function f = function({.inputs = {x, v, n},
-                                   .outputs = row.y,
-                                   .on_unused_input = OnUnusedInput::ignore,
-                                   .mode = mode});
+      const Function f = function(
+          {.inputs = {x, v, n}, .outputs = row.y, .on_unused_input = OnUnusedInput::ignore, .mode = mode});
       const Tensor y = f(X, V, Tensor(2).astype(int32));
       CHECK(y.shape() == row.shape);
       CHECK(numbers(y) == Numbers(static_cast<std::size_t>(y.size()), 2));
@@ -202,23 +204,28 @@ TEST_CASE("a vector of sizes stands wherever sizes are taken") {
   const Var images = tensor4("images"), filters = tensor4("filters");
   const Var y = conv2d(images, filters);
   const Tensor I = Tensor::full({1, 1, 3, 3}, floatX(), 1), F = Tensor::full({1, 1, 2, 2}, floatX(), 1);
-  CHECK(evaluate(conv2d_grad_wrt_inputs(y, filters, images.shape()), {images, filters}, {I, F}).shape() == I.shape());
-  CHECK(evaluate(conv2d_grad_wrt_weights(images, y, filters.shape()), {images, filters}, {I, F}).shape() == F.shape());
+  CHECK(evaluate(conv2d_grad_wrt_inputs(y, filters, images.shape()), {images, filters}, {I, F}).shape() ==
+        I.shape());
+  CHECK(evaluate(conv2d_grad_wrt_weights(images, y, filters.shape()), {images, filters}, {I, F}).shape() ==
+        F.shape());
 }
 
 TEST_CASE("vectors that are no sizes") {
   const Var v = ivector("v"), m = imatrix("m"), f = vector("f");
-  CHECK(error_of([&] { zeros(v); }) ==
-        "a vector of sizes must have a known length, as x.shape() has, unlike v\n  int32 (?,)   v\n  at HERE");
-  CHECK(error_of([&] { f.reshape({2, v}); }) ==
-        "a vector of sizes must have a known length, as x.shape() has, unlike v\n  int32 (?,)   v\n  at HERE");
+  CHECK(
+      error_of([&] { zeros(v); }) ==
+      "a vector of sizes must have a known length, as x.shape() has, unlike v\n  int32 (?,)   v\n  at HERE");
+  CHECK(
+      error_of([&] {
+        f.reshape({2, v});
+      }) ==
+      "a vector of sizes must have a known length, as x.shape() has, unlike v\n  int32 (?,)   v\n  at HERE");
   CHECK(error_of([&] { zeros(m); }).starts_with("alloc: a size is an integer scalar, not int32 (?, ?)\n"));
-  CHECK(error_of([&] {
-          zeros({2, f});
-        }).starts_with("alloc: a size is an integer scalar, not float"));
+  CHECK(error_of([&] { zeros({2, f}); }).starts_with("alloc: a size is an integer scalar, not float"));
   RandomStreams streams(1);
-  CHECK(error_of([&] { streams.normal({.size = v}); })
-            .starts_with("a vector of sizes must have a known length, as x.shape() has, unlike v\n"));
+  CHECK(error_of([&] {
+          streams.normal({.size = v});
+        }).starts_with("a vector of sizes must have a known length, as x.shape() has, unlike v\n"));
 }
 
 TEST_CASE("+=, -=, *= and /= put the result in the handle's place") {

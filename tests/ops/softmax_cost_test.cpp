@@ -126,27 +126,34 @@ TEST_CASE("labels that do not fit the rows") {
   const Var cost = mean(categorical_crossentropy(p, y));
   const Shared s = shared(Tensor(0.f), "s");
   const Tensor t = Tensor::zeros({5, 10}, float32);
-  const std::string rest = "\n  int32 (5,)        y\n  float32 (5, 10)   p\n  " + test::at(line) + ", in function \"f\"";
+  const std::string rest =
+      "\n  int32 (5,)        y\n  float32 (5, 10)   p\n  " + test::at(line) + ", in function \"f\"";
   for (const Mode mode : {Mode::FAST_RUN, Mode::FAST_COMPILE, Mode::DebugMode})
     for (const Vars& outputs : {Vars{cost}, Vars{cost, grad(cost, x)}, Vars{grad(cost, x)}}) {
       INFO(to_string(mode), ", ", outputs.size());
-      const Function f =
-          function({.inputs = {x, y}, .outputs = outputs, .updates = {{s, s + 1}}, .name = "f", .mode = mode});
+      const Function f = function(
+          {.inputs = {x, y}, .outputs = outputs, .updates = {{s, s + 1}}, .name = "f", .mode = mode});
       CHECK(error_of([&] {
               f(t, Tensor{0, 1, 2}.astype(int32));
-            }) == "labels of categorical_crossentropy: there are 3 labels for 5 rows\n  int32 (3,)        y\n  "
-                  "float32 (5, 10)   p\n  " + test::at(line) + ", in function \"f\"");
+            }) ==
+            "labels of categorical_crossentropy: there are 3 labels for 5 rows\n  int32 (3,)        y\n  "
+            "float32 (5, 10)   p\n  " +
+                test::at(line) + ", in function \"f\"");
       CHECK(error_of([&] {
               f(t, Tensor{0, 1, 2, 3, 4, 5}.astype(int32));
             }).starts_with("labels of categorical_crossentropy: there are 6 labels for 5 rows\n"));
       CHECK(error_of([&] {
               f(t, Tensor{0, 1, -1, 3, 4}.astype(int32));
-            }) == "labels of categorical_crossentropy: the label of row 2 is -1: there are 10 classes, counted from 0" +
-                      rest);
+            }) ==
+            "labels of categorical_crossentropy: the label of row 2 is -1: there are 10 classes, counted "
+            "from 0" +
+                rest);
       CHECK(error_of([&] {
               f(t, Tensor{0, 1, 2, 10, 4}.astype(int32));
-            }) == "labels of categorical_crossentropy: the label of row 3 is 10: there are 10 classes, counted from 0" +
-                      rest);
+            }) ==
+            "labels of categorical_crossentropy: the label of row 3 is 10: there are 10 classes, counted "
+            "from 0" +
+                rest);
       f(t, Tensor{0, 9, 2, 3, 4}.astype(int32));
     }
   CHECK(s.get_value().item() == 9);
@@ -154,14 +161,15 @@ TEST_CASE("labels that do not fit the rows") {
   const Var known = constant(t, "known");
   CHECK(error_of([&] {
           categorical_crossentropy(known, Tensor{1, 2});
-        }) == "labels of categorical_crossentropy: there are 2 labels for 5 rows\n  int64 (2,)        "
-              "<constant>\n  float32 (5, 10)   known\n  at HERE");
+        }) ==
+        "labels of categorical_crossentropy: there are 2 labels for 5 rows\n  int64 (2,)        "
+        "<constant>\n  float32 (5, 10)   known\n  at HERE");
   // Every dtype of labels, and p that is no softmax.
   for (const DType dtype : {int8, int16, int32, int64, uint8}) {
     const Var labels = vector("labels", dtype), q = fmatrix("q");
     const Function g = function({.inputs = {q, labels}, .outputs = categorical_crossentropy(q, labels)});
-    CHECK(Tensor(g(Tensor{{1., .5}, {.25, 1.}}.astype(float32), Tensor{0, 1}.astype(dtype))).to_vector<double>() ==
-          std::vector<double>{0, 0});
+    CHECK(Tensor(g(Tensor{{1., .5}, {.25, 1.}}.astype(float32), Tensor{0, 1}.astype(dtype)))
+              .to_vector<double>() == std::vector<double>{0, 0});
     CHECK(error_of([&] {
             g(Tensor{{1., .5}, {.25, 1.}}.astype(float32), Tensor{0, 2}.astype(dtype));
           }).find(": the label of row 1 is 2: there are 2 classes") != std::string::npos);
