@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "core/evaluate.h"
 #include "core/identity.h"
@@ -38,7 +39,12 @@ Var fold_constant(const Var& v) {
     x.push_back(input.node().value);
     types.push_back(input.type());
   }
-  const Tensor value = evaluate(*node.op, x, types)[0];
+  Tensor value;
+  try {
+    value = evaluate(*node.op, x, types)[0];
+  } catch (const std::bad_alloc&) {
+    return {};  // the call will say where
+  }
   // One number stretched is more to other rules than an array of it.
   const bool from_numbers = std::all_of(x.begin(), x.end(), [](const Tensor& t) { return t.size() <= 1; });
   if (size > 1 && from_numbers && is_uniform(value)) return {};

@@ -184,13 +184,17 @@ Values Plan::run() {
   sizes_changed_ = stale_;
   if (!watches_.empty()) watch();
   std::optional<Undo> undo;
+  std::optional<Sharing> sharing;
   for (Segment& segment : segments_) {
     resolve(segment);
     // Shared variables are written in the last segment only: after this nothing fails that could have been
     // checked, or allocated.
     if (&segment == &segments_.back()) {
       prepare_updates();
-      if (!has_memory()) undo.emplace(*this);
+      if (const int before = calls_before(); before < enough_calls) {
+        undo.emplace(*this);
+        sharing.emplace(before);
+      }
     }
     if (watches_.empty()) {
       for (const Step& step : segment.steps)

@@ -140,6 +140,7 @@ class Plan {
   friend class PlanSlots;
   friend class PlanBuilder;
   class Running;
+  static constexpr int enough_calls = 2;
 
   struct BoundInput {
     int slot = -1;  ///< -1: not used
@@ -165,7 +166,13 @@ class Plan {
   /// Where a call has got through: there its kernels have the memory that they need.
   struct Known {
     std::uint64_t thread = 0, epoch = 0;
-    std::vector<std::uint64_t> arrays;  ///< hashes of what is used once a variable may be written
+    /// A hash of what is used once a variable may be written, and how often a call has got through.
+    std::vector<std::pair<std::uint64_t, int>> arrays;
+  };
+  /// While a call may still run out of memory: its parts are shared so that each thread gets what it needs.
+  struct Sharing {
+    explicit Sharing(int calls_before);
+    ~Sharing();
   };
   /// The variables that are written in place, as they are now: they become so again unless all goes well.
   class Undo {
@@ -186,7 +193,8 @@ class Plan {
   void hold_variables();
   void let_go(std::size_t n_uses) const;
   void abandon();
-  bool has_memory();
+  int calls_before();
+  std::vector<std::pair<std::uint64_t, int>>::iterator find_arrays();
   void remember();
   void watch();
   bool takes(int branch) const;

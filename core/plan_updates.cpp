@@ -77,12 +77,12 @@ Plan::Undo::~Undo() {
   }
 }
 
-/// Whether the kernels that run once a variable may be written have all the memory that they need: a call
-/// with these arrays has got through on these threads, whose kernels keep theirs. If so, nothing can fail any
-/// more.
-bool Plan::has_memory() {
+/// How often a call with these arrays has got through. Once the caller has run all parts, and then each
+/// thread its own, all have the memory that kernels need once a variable may be written: then nothing can
+/// fail any more.
+int Plan::calls_before() {
   const Segment& segment = segments_.back();
-  if (first_write_ == segment.steps.size()) return true;
+  if (first_write_ == segment.steps.size()) return enough_calls;
   arrays_ = 0;
   const auto add = [this](std::int64_t v) {
     arrays_ = (arrays_ ^ static_cast<std::uint64_t>(v)) * 0x9e3779b97f4a7c15U;
@@ -101,17 +101,31 @@ bool Plan::has_memory() {
   }
   const std::uint64_t thread = this_thread(), epoch = detail::thread_epoch();
   if (known_.thread != thread || known_.epoch != epoch) known_ = {thread, epoch, {}};
-  if (std::find(known_.arrays.begin(), known_.arrays.end(), arrays_) != known_.arrays.end()) return true;
+  const auto known = find_arrays();
+  if (known != known_.arrays.end()) return known->second;
   constexpr std::size_t enough = 64;
   if (known_.arrays.size() == enough) known_.arrays.clear();
   known_.arrays.reserve(known_.arrays.size() + 1);
-  detail::ran_alone_since_asked();
-  return false;
+  return 0;
 }
 
+std::vector<std::pair<std::uint64_t, int>>::iterator Plan::find_arrays() {
+  return std::find_if(known_.arrays.begin(), known_.arrays.end(),
+                      [this](const auto& known) { return known.first == arrays_; });
+}
+
+Plan::Sharing::Sharing(int calls_before) {
+  detail::ran_alone_since_asked();
+  detail::share(calls_before == 0 ? detail::Sharing::caller_runs_all : detail::Sharing::each_its_own);
+}
+Plan::Sharing::~Sharing() { detail::share(detail::Sharing::as_it_comes); }
+
 void Plan::remember() {
-  // What this thread did for others, they may have to do next time.
-  if (!detail::ran_alone_since_asked()) known_.arrays.push_back(arrays_);
+  const auto known = find_arrays();
+  if (known == known_.arrays.end())
+    known_.arrays.emplace_back(arrays_, threads() == 1 ? enough_calls : 1);
+  else if (!detail::ran_alone_since_asked())  // as while others use the threads
+    ++known->second;
 }
 
 /// Checks the new values' sizes, and gets memory for those that have others than before.

@@ -90,12 +90,12 @@ class Pool {
   /// The threads that were asked for.
   int size() const { return n_; }
 
-  /// Whether the caller has run parts of other threads.
-  bool run(int n, void (*f)(void*, int), void* work) {
+  /// Whether the caller has run parts of other threads, which it may.
+  bool run(int n, void (*f)(void*, int), void* work, bool may_take) {
     f_ = f;
     work_ = work;
     bool took = false;
-    if (rests_ && Time::now() < rest_until_) {
+    if (may_take && rests_ && Time::now() < rest_until_) {
       for (int t = 0; t < n; ++t) attempt(t);
       took = true;
     } else {
@@ -110,14 +110,14 @@ class Pool {
       const auto end = Time::now();
       const int last = std::min(n - 1, n_workers);
       for (int t = 1; t <= last; ++t)
-        if (part(t).is_mine(round)) {
+        if (may_take && part(t).is_mine(round)) {
           attempt(t);
           part(t).ended.store(round, std::memory_order_relaxed);
           took = true;
         }
       // They use what the caller holds, so it waits for them also if its own part has failed.
       for (int t = 1; t <= last; ++t) wait_for(part(t), round);
-      if (!took) look_at(Time::now(), end - begin, Time::now() - end);
+      if (may_take && !took) look_at(Time::now(), end - begin, Time::now() - end);
     }
     if (!failed_.exchange(false, std::memory_order_relaxed)) return took;
     std::exception_ptr first;
@@ -228,6 +228,7 @@ std::atomic<int> wanted{0};  // 0: the default
 std::mutex using_pool;       // held while parts run, and while the pool is replaced
 std::atomic<std::uint64_t> epoch{0};
 thread_local bool ran_alone = false;
+thread_local detail::Sharing sharing = detail::Sharing::as_it_comes;
 
 std::unique_ptr<Pool>& pool() {
   static std::unique_ptr<Pool> p;
@@ -289,7 +290,8 @@ std::pair<std::int64_t, std::int64_t> Part::range(std::int64_t size, std::int64_
 
 void detail::run_parts(int n, void (*run)(void*, int), void* work) {
   std::unique_lock<std::mutex> lock;
-  if (!is_inside) lock = std::unique_lock(using_pool, std::try_to_lock);
+  if (!is_inside && sharing != Sharing::caller_runs_all)
+    lock = std::unique_lock(using_pool, std::try_to_lock);
   Pool* const free = lock.owns_lock() ? current_pool() : nullptr;
   if (free == nullptr || n > free->size()) {
     ran_alone = ran_alone || !is_inside;
@@ -300,10 +302,12 @@ void detail::run_parts(int n, void (*run)(void*, int), void* work) {
     Inside() { is_inside = true; }
     ~Inside() { is_inside = false; }
   } const inside;
-  if (free->run(n, run, work)) ran_alone = true;
+  if (free->run(n, run, work, sharing == Sharing::as_it_comes)) ran_alone = true;
 }
 
 std::uint64_t detail::thread_epoch() { return epoch.load(std::memory_order_relaxed); }
+
+void detail::share(Sharing how) { sharing = how; }
 
 bool detail::ran_alone_since_asked() { return std::exchange(ran_alone, false); }
 

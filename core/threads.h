@@ -25,6 +25,10 @@ struct Part {
 
 namespace detail {
 void run_parts(int n, void (*run)(void* work, int t), void* work);
+/// Who runs the parts that this thread asks for: whoever is free, this thread, or each thread its own. A
+/// thread that has run a part keeps the memory that it took.
+enum class Sharing { as_it_comes, caller_runs_all, each_its_own };
+void share(Sharing how);
 /// Changes with the threads that run parts.
 std::uint64_t thread_epoch();
 /// Whether this thread has run other threads' parts since it was asked.

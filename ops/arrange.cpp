@@ -70,7 +70,8 @@ struct RepeatedPositions : OpOf<RepeatedPositions> {
   Types infer(const Types& x) const override {
     check(x[0].shape[0] < 0 || !x[2].has_value || x[0].shape[0] == x[2].value,
           "there are {} repeats for {} elements", x[0].shape[0], x[2].value);
-    return {Type(DType::int64, {x[1].has_value ? x[1].value : -1})};
+    // Numbers that wrap around, or are negative, are found by the kernel, which can tell which.
+    return {Type(DType::int64, {x[1].has_value ? std::max<std::int64_t>(x[1].value, 0) : -1})};
   }
 
   Vars L_op(const Vars&, const Vars&, const Vars&) const override { return Vars(3); }

@@ -272,7 +272,8 @@ Var checked_index(const Arg& index, const Arg& n, std::string what) {
 
 Var minibatch(const Arg& x, const Arg& index, int batch_size) {
   const Scope here(index);
-  check(batch_size > 0, "minibatch: the batch size is {}, not a positive number", batch_size);
+  checking("minibatch", {x.var()},
+           [&] { check(batch_size > 0, "the batch size is {}, not a positive number", batch_size); });
   const Var n = int_div(shape(x, 0), batch_size);
   const Var i = checked_index(index, n, fmt::format("minibatches of {}", batch_size));
   return subtensor(x, {slice(i * batch_size, (i + 1) * batch_size)});
