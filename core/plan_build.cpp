@@ -137,26 +137,56 @@ class PlanBuilder : PlanSlots {
     draft(before).then.push_back(after);
   }
 
-  /// Whether one of the `targets` runs after draft `from` in every order. It looks from both ends in turn,
-  /// for mostly one of them has few drafts beyond it.
-  bool leads_to(int from, const std::vector<int>& targets) {
-    std::vector<int> down{from}, up = targets;
-    std::unordered_set<int> below{from}, above(targets.begin(), targets.end());
-    if (above.contains(from)) return true;
-    while (!down.empty() && !up.empty()) {
-      const int low = down.back(), high = up.back();
-      down.pop_back();
-      up.pop_back();
-      for (const int d : draft(low).then) {
-        if (above.contains(d)) return true;
-        if (below.insert(d).second) down.push_back(d);
-      }
-      for (const int d : draft(high).after) {
-        if (below.contains(d)) return true;
-        if (above.insert(d).second) up.push_back(d);
-      }
+  std::int64_t& rank(int d) { return ranks_[static_cast<std::size_t>(d)]; }
+
+  /// All drafts that run after `from`, itself among them, up to some rank.
+  std::vector<int> then_up_to(int from, std::int64_t most) {
+    std::vector<int> found{from};
+    std::unordered_set<int> seen{from};
+    for (std::size_t k = 0; k < found.size(); ++k)
+      for (const int d : draft(found[k]).then)
+        if (rank(d) <= most && seen.insert(d).second) found.push_back(d);
+    return found;
+  }
+
+  /// Lets draft `first` run after these; false if one of them waits for it. Ranks grow along all edges, so
+  /// only those of a higher rank can; `first`, and what runs after it, is then ranked behind all others.
+  bool let_run_after(int first, const std::vector<int>& before) {
+    std::int64_t highest = -1;
+    for (const int d : before) highest = std::max(highest, rank(d));
+    if (highest > rank(first)) {
+      const std::vector<int> reached = then_up_to(first, highest);
+      const std::unordered_set<int> all(reached.begin(), reached.end());
+      if (std::any_of(before.begin(), before.end(), [&](int d) { return all.contains(d); })) return false;
+      std::vector<int> moved = then_up_to(first, next_rank_);
+      std::sort(moved.begin(), moved.end(), [&](int a, int b) { return rank(a) < rank(b); });
+      for (const int d : moved) rank(d) = next_rank_++;
     }
-    return false;
+    for (const int d : before) add_edge(d, first);
+    return true;
+  }
+
+  /// Ranks in an order in which the drafts can run: first what can fail, and what it needs.
+  void rank_drafts() {
+    next_rank_ = 0;
+    ranks_.assign(drafts_.size(), -1);
+    std::vector<std::pair<int, std::size_t>> stack;
+    const auto visit = [&](int root) {
+      if (rank(root) < 0) stack.emplace_back(root, 0);
+      while (!stack.empty()) {
+        auto& [d, next] = stack.back();
+        if (rank(d) >= 0) {
+          stack.pop_back();
+        } else if (next < draft(d).after.size()) {
+          if (const int before = draft(d).after[next++]; rank(before) < 0) stack.emplace_back(before, 0);
+        } else {
+          rank(d) = next_rank_++;
+          stack.pop_back();
+        }
+      }
+    };
+    visit(after_failures_);
+    for (int d = 0; d < static_cast<int>(drafts_.size()); ++d) visit(d);
   }
 
   /// Marks what these drafts run after.
@@ -184,6 +214,7 @@ class PlanBuilder : PlanSlots {
     leads_to_failure_.assign(drafts_.size(), false);
     mark_before(can_fail_);
     for (const int d : can_fail_) add_edge(d, n);
+    rank_drafts();
   }
 
   /// Lets draft `first`, which begins to write a variable, run after these and all others that can fail;
@@ -194,12 +225,10 @@ class PlanBuilder : PlanSlots {
     if (fails)
       std::copy_if(can_fail_.begin(), can_fail_.end(), std::back_inserter(before),
                    [&](int d) { return d != first; });
-    if (leads_to(first, before)) return false;
-    for (const int d : before) add_edge(d, first);
-    if (fails)
-      mark_before({first});
     else
-      add_edge(after_failures_, first);
+      before.push_back(after_failures_);
+    if (!let_run_after(first, before)) return false;
+    if (fails) mark_before({first});
     return true;
   }
 
@@ -233,6 +262,7 @@ class PlanBuilder : PlanSlots {
     }
     leads_to_failure_.assign(drafts_.size(), false);
     mark_before(can_fail_);
+    rank_drafts();
     return true;
   }
 
@@ -542,6 +572,8 @@ class PlanBuilder : PlanSlots {
   std::vector<int> producer_;
   std::unordered_map<int, std::vector<int>> readers_;
   std::vector<bool> is_root_;
+  std::vector<std::int64_t> ranks_;  ///< by draft
+  std::int64_t next_rank_ = 0;
   std::vector<int> can_fail_;           ///< drafts
   int after_failures_ = -1;             ///< a draft that runs after these
   std::vector<bool> leads_to_failure_;  ///< by draft: whether one of them runs after it

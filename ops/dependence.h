@@ -1,7 +1,10 @@
 #pragma once
 #include <algorithm>
+#include <functional>
+#include <queue>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "core/graph.h"
@@ -23,18 +26,23 @@ class Dependence {
 
   std::size_t place(const Node* node) const { return at(node).number; }
 
-  /// Whether v depends on a node, or is an output of it.
+  /// Whether v depends on a node, or is an output of it. The nodes next to it in order are looked at first: a
+  /// way that exists is found soon, where a gradient reads what was computed just behind the node.
   bool depends(const Var& v, const Node* on) const {
     const Place last = at(on);
-    std::vector<const Node*> stack{v.node_ptr().get()};
+    using Entry = std::pair<std::size_t, const Node*>;
+    std::priority_queue<Entry, std::vector<Entry>, std::greater<>> next;
     std::unordered_set<const Node*> seen;
-    while (!stack.empty()) {
-      const Node* node = stack.back();
-      stack.pop_back();
-      if (node == on) return true;
+    const auto meet = [&](const Node* node) {
       const Place here = at(node);
-      if (here.number < last.number || here.height <= last.height || !seen.insert(node).second) continue;
-      for (const Var& x : node->inputs) stack.push_back(x.node_ptr().get());
+      const bool may_depend = here.number > last.number && here.height > last.height;
+      if ((may_depend || node == on) && seen.insert(node).second) next.emplace(here.number, node);
+    };
+    for (meet(v.node_ptr().get()); !next.empty();) {
+      const Node* node = next.top().second;
+      next.pop();
+      if (node == on) return true;
+      for (const Var& x : node->inputs) meet(x.node_ptr().get());
     }
     return false;
   }
