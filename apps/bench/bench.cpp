@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/bench/cases.h"
+#include "apps/bench/families.h"
 #include "apps/command_line.h"
 #include "core/check.h"
 #include "core/profile.h"
@@ -24,6 +25,7 @@ struct Options {
   std::string dataset;
   int threads = 0;
   int reps = 7;
+  int build_to = 0;
   bool json = false, list = false, check = false, profile = false;
 };
 
@@ -174,6 +176,26 @@ void measure_building(World& world, const Options& options) {
   print(warm, options);
 }
 
+/// Seconds of processor time to build functions of graphs that grow.
+void print_build_times(const Options& options) {
+  if (!options.json)
+    fmt::print("{:<16} {:>8} {:>8} {:>10} {:>10}  seconds\n", "graph", "n", "nodes", "graph", "function");
+  for (const Family& family : families())
+    for (int n = 64; n <= options.build_to; n *= 4) {
+      const BuildTime t = build(family, n);
+      if (options.json)
+        fmt::print("{}\n", nlohmann::ordered_json{{"family", family.name},
+                                                  {"n", n},
+                                                  {"nodes", t.nodes},
+                                                  {"graph_s", t.graph},
+                                                  {"function_s", t.function}}
+                               .dump());
+      else
+        fmt::print("{:<16} {:>8} {:>8} {:>10.3f} {:>10.3f}\n", family.name, n, t.nodes, t.graph, t.function);
+      std::fflush(stdout);
+    }
+}
+
 void program(int argc, const char* const* argv) {
   Options options;
   apps::CommandLine line(
@@ -187,6 +209,9 @@ void program(int argc, const char* const* argv) {
       "then drawn digits");
   line.whole("--threads", options.threads, 1, "at most so many threads compute");
   line.whole("--reps", options.reps, 1, "repetitions, of 0.3 s each");
+  line.whole("--build-to", options.build_to, 64,
+             "measure nothing else, but how long functions of growing graphs take to build, from 64 to so "
+             "many nodes");
   line.flag("--json", options.json, "print a JSON object a line");
   line.flag("--list", options.list, "print the names of the cases");
   line.flag("--check", options.check,
@@ -205,6 +230,7 @@ void program(int argc, const char* const* argv) {
   }
 
   set_floatX(float32);
+  if (options.build_to > 0) return print_build_times(options);
   set_threads(options.threads);
   set_default_profile(options.profile);
   World world(options.dataset);

@@ -17,7 +17,7 @@ struct Family {
 
 const std::vector<Family>& families();
 
-/// Seconds to make the graph, with its gradients, and to make a function of it.
+/// Seconds of processor time to make the graph, with its gradients, and to make a function of it.
 struct BuildTime {
   std::size_t nodes = 0;  ///< of the graph, as it was written
   double graph = 0, function = 0;

@@ -54,6 +54,23 @@ TEST_CASE("bench prints a JSON object a line") {
   CHECK(call["limit"].is_null());
 }
 
+TEST_CASE("bench builds functions of graphs that grow") {
+  const Outcome o = run("bench", "--json --build-to 256");
+  CHECK(o.status == 0);
+  CHECK(o.err == "");
+  const std::vector<std::string> lines = lines_of(o.out);
+  REQUIRE(lines.size() >= 24);
+  REQUIRE(lines.size() % 2 == 0);
+  for (std::size_t i = 0; i < lines.size(); i += 2) {
+    const auto few = nlohmann::json::parse(lines[i]), many = nlohmann::json::parse(lines[i + 1]);
+    CHECK(few["family"] == many["family"]);
+    CHECK(few["n"] == 64);
+    CHECK(many["n"] == 256);
+    CHECK(few["nodes"] < many["nodes"]);
+    CHECK(many["function_s"] > 0);
+  }
+}
+
 TEST_CASE("bench prints a table") {
   const Outcome o = run("bench", "--reps 1 --threads 1 call_20op");
   CHECK(o.status == 0);
