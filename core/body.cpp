@@ -123,7 +123,7 @@ Closed closed(const Vars& inputs, const Vars& outputs, const std::string& what) 
 }
 
 Vars one_draw_each(const Vars& outputs) {
-  std::vector<NodePtr> order = toposort(outputs);
+  const std::vector<NodePtr> order = toposort(outputs);
   VarMap<std::vector<const Node*>> drawing;  // by state
   for (const NodePtr& node : order) {
     if (!is_draw(*node)) continue;
@@ -139,8 +139,6 @@ Vars one_draw_each(const Vars& outputs) {
   });
   if (drawing.empty()) return outputs;
 
-  // A node is made after its inputs: in this order each state has been advanced by those before.
-  std::sort(order.begin(), order.end(), [](const NodePtr& a, const NodePtr& b) { return a->id < b->id; });
   Current now;
   VarMap<Var> state;
   for (const NodePtr& node : order) {

@@ -26,7 +26,7 @@ struct Closed {
 Closed closed(const Vars& inputs, const Vars& outputs, const std::string& what);
 
 /// The graph of `outputs` in which nodes with a Body that draw from one random state do so one after the
-/// other, in the order in which they were made.
+/// other, in the order in which they stand in the graph.
 Vars one_draw_each(const Vars& outputs);
 
 /// The types of the outputs where the inputs have these.

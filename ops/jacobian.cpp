@@ -34,7 +34,8 @@ Var inner_product(const Vars& a, const Vars& b) {
 
 Vars Lop(const Var& f, const Vars& wrt, const Arg& v) {
   const Scope here(v);
-  return Lop(Vars{f}, wrt, Vars{v.is_literal() ? v.var(f.dtype()) : v.var()});
+  // A number stands for all elements.
+  return Lop(Vars{f}, wrt, Vars{v.is_literal() ? ones_like(f) * v.var(f.dtype()) : v.var()});
 }
 
 Vars Lop(const Vars& f, const Vars& wrt, const Vars& v, Here at) {

@@ -47,6 +47,8 @@ void check_hessian(const char* name, const test::Build& f, const std::vector<dou
   }
 }
 
+Tensor doubles(const std::vector<double>& list) { return Tensor(list); }
+
 Var positions(std::vector<std::int64_t> list) { return constant(Tensor(std::move(list))); }
 
 }  // namespace
@@ -149,7 +151,7 @@ TEST_CASE("powers at 0") {
     CHECK(test::evaluate(grad(pow(s, .5), s), {s}, {Tensor(0.)}, mode).item() == inf);
     CHECK(test::evaluate(grad(pow(s, -1), s), {s}, {Tensor(0.)}, mode).item() == -inf);
     check_close(test::evaluate(grad(sum(pow(x, e)), e), {x, e}, {Tensor{0., 0., 1., 2.}, te}, mode),
-                Tensor{0., 0., 0., 8 * std::log(2.)}, 1e-14, 0, "by the exponent");
+                doubles({0, 0, 0, 8 * std::log(2.)}), 1e-14, 0, "by the exponent");
   }
 }
 
@@ -229,7 +231,7 @@ TEST_CASE("digits that the value has lost") {
   for (const auto& [a, b] :
        std::vector<std::pair<double, double>>{{1, .1}, {-1, .1}, {7, -2}, {5.5, 2}, {.3, .1}, {1e6, .7}}) {
     const Function f = function({.inputs = {x, y}, .outputs = {mod(x, y), grad(sum(mod(x, y)), y)}});
-    const Values v = f(Tensor{a}, Tensor{b});
+    const Values v = f(doubles({a}), doubles({b}));
     const double q = -v[1].to_vector<double>()[0];
     CHECK(q == std::round(q));
     CHECK(a - q * b == doctest::Approx(v[0].to_vector<double>()[0]).epsilon(1e-9));
@@ -241,7 +243,7 @@ TEST_CASE("the gradient to an expression needs none through it") {
   const Var h = tri_gamma(x);
   const Function f = function({.inputs = {x}, .outputs = {h, grad(sum(sqr(h)), h)}});
   const Values v = f(Tensor{1., 2.});
-  check_close(v[1], Tensor{2 * v[0].to_vector<double>()[0], 2 * v[0].to_vector<double>()[1]}, 1e-15, 0,
+  check_close(v[1], doubles({2 * v[0].to_vector<double>()[0], 2 * v[0].to_vector<double>()[1]}), 1e-15, 0,
               "to h");
   CHECK(error_of([&] { grad(sum(sqr(h)), x); }).find("tri_gamma has no gradient") != std::string::npos);
   CHECK(error_of([&] { grad(sum(sqr(h)), {h, x}); }).find("tri_gamma has no gradient") != std::string::npos);
@@ -267,7 +269,7 @@ TEST_CASE("without a scalar cost it is stabilized too") {
   CHECK(at(jacobian(f(x), x)[0]) == 1);
   const Var v = dvector("v");
   CHECK(at(grad(sum(OpFromGraph({v}, {f(v)})(x)), x)) == 1);
-  CHECK(at(Lop(OpFromGraph({v}, {f(v)})(x), {x}, 1.)[0]) == 1);
+  CHECK(at(Lop(OpFromGraph({v}, {f(v)})(x), {x}, one)[0]) == 1);
   // Half of it inside.
   CHECK(at(grad(sum(log(OpFromGraph({v}, {sigmoid(v)})(x))), x)) == 1);
   CHECK(at(subgraph_grad({x}, Vars{}, {.start = {{f(x), one}}}).wrt[0]) == 1);

@@ -291,9 +291,11 @@ int check_special(const Build& f, const std::string& name) {
                    left = (3 * (*here)[i] - 4 * (*down)[i] + (*far_down)[i]) / (2 * h);
       const double scale = std::max({1., std::abs((*here)[i]), std::abs(left)});
       if (!(std::abs(right - left) <= 1e-5 * scale)) continue;
-      const double middle = ((*up)[i] - (*down)[i]) / (2 * h);
-      CHECK_MESSAGE(std::abs(got[i] - middle) <= 1e-6 * scale, name, " at ", at.name, ", element ", i, ": ",
-                    got[i], ", by differences ", middle);
+      const double middle = ((*up)[i] - (*down)[i]) / (2 * h),
+                   coarse = ((*far_up)[i] - (*far_down)[i]) / (4 * h), unsure = std::abs(coarse - middle);
+      if (!(unsure <= 1e-4 * scale)) continue;  // it changes too fast for differences
+      CHECK_MESSAGE(std::abs(got[i] - middle) <= 1e-6 * scale + unsure, name, " at ", at.name, ", element ",
+                    i, ": ", got[i], ", by differences ", middle);
       ++n;
     }
   }
