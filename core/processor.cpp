@@ -60,6 +60,8 @@ bool processor_has([[maybe_unused]] const char* set) {
 
 }  // namespace
 
+const char* instruction_set() { return compiled_level; }
+
 void require_instructions(const char* const* sets) {
   for (; *sets != nullptr; ++sets) {
     if (processor_has(*sets)) continue;

@@ -4,6 +4,10 @@ include(CMakePackageConfigHelpers)
 
 set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/damo)
 install(TARGETS damo damo_core damo_ops damo_models EXPORT damo)
+foreach(level IN LISTS damo_levels)
+  install(TARGETS damo_core_${level} damo_ops_${level} damo_models_${level}
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/glibc-hwcaps/${level} NAMELINK_SKIP)
+endforeach()
 install(EXPORT damo NAMESPACE damo:: DESTINATION ${config_dir} FILE damo-targets.cmake)
 install(DIRECTORY core ops models DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/damo FILES_MATCHING PATTERN "*.h")
 

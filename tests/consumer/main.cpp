@@ -1,6 +1,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "core/processor.h"
 #include "ops/ops.h"
 
 // One step of gradient descent on sum(w^2) from w = (1, 2, 3) with rate 0.25 halves w.
@@ -12,6 +13,6 @@ int main() {
   const Function step = function(
       {.inputs = {rate}, .outputs = cost, .updates = {{w, w - rate * grad(cost, w)}}, .name = "step"});
   const double before = step(0.25), after = step(0.);
-  std::printf("%g, then %g\n", before, after);
+  std::printf("%g, then %g, by the library for %s\n", before, after, instruction_set());
   return std::abs(before - 14) < 1e-6 && std::abs(after - 3.5) < 1e-6 ? 0 : 1;
 }

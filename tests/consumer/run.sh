@@ -1,16 +1,26 @@
 #!/usr/bin/env bash
-# Builds and runs a project that uses Damo: tests/consumer/run.sh find_package|pkg_config|add_subdirectory
-# The first two use an installed copy of build/release (or $DAMO_BUILD) and need no CMake cache of ours; the
-# last compiles Damo anew, with the options $DAMO_CMAKE_ARGS.
+# Builds and runs a project that uses Damo: tests/consumer/run.sh WAY, one of
+#   find_package, pkg_config  with an installed copy of build/release (or $DAMO_BUILD)
+#   add_subdirectory          with the sources, compiled anew and unoptimized
+#   portable                  with an installed copy of the libraries for several levels of x86-64, compiled anew and
+#                             unoptimized: the loader takes the best that it is allowed to
+# $DAMO_CMAKE_ARGS are options for what is compiled anew. No consumer needs a CMake cache of ours.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-way=${1:?expected find_package, pkg_config or add_subdirectory}
+ways="find_package, pkg_config, add_subdirectory or portable"
+way=${1:?expected $ways}
 build=${DAMO_BUILD:-$root/build/release}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+if [[ $way == portable ]]; then
+  build=$work/libraries
+  cmake -G Ninja -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=None -DDAMO_PORTABLE=ON -DDAMO_BUILD_APPS=OFF \
+    -DDAMO_BUILD_TESTS=OFF ${DAMO_CMAKE_ARGS:-}
+  cmake --build "$build"
+fi
 if [[ $way != add_subdirectory ]]; then
   cmake --install "$build" --prefix "$work/installed" >/dev/null
   # It must work wherever it is moved to, and know nothing of where it was made.
@@ -44,7 +54,7 @@ configure() {
 }
 
 case $way in
-  find_package)
+  find_package | portable)
     configure -DCMAKE_PREFIX_PATH="$work/damo" -DCMAKE_BUILD_TYPE=Release
     cmake --build "$work/build"
     ;;
@@ -68,8 +78,33 @@ case $way in
     "${CXX:-c++}" -std=c++20 "$here/main.cpp" $flags -o "$work/build/consumer"
     ;;
   *)
-    echo "unknown way $way, expected find_package, pkg_config or add_subdirectory" >&2
+    echo "unknown way $way, expected $ways" >&2
     exit 2
     ;;
 esac
 "$work/build/consumer"
+
+# loads LEVEL COMMAND: the consumer says that it runs the library for that level.
+loads() {
+  local level=$1 output
+  shift
+  output=$("$@")
+  if [[ $output != *" $level" ]]; then
+    echo "$* loads another library, expected that for $level: $output" >&2
+    exit 1
+  fi
+}
+if [[ $way == portable ]]; then
+  loader=$(readelf --program-headers "$work/build/consumer" | sed -n 's/.*interpreter: \(.*\)\]/\1/p')
+  levels=$("$loader" --help | awk '/^ +x86-64-v[0-9] .*supported, searched/ { print $1 }')
+  echo "this processor has" $levels
+  loads "$(head -n 1 <<<"$levels")" "$work/build/consumer"
+  # As on lesser processors.
+  loads x86-64-v2 "$loader" --glibc-hwcaps-mask none "$work/build/consumer"
+  for level in x86-64-v3 x86-64-v4; do
+    find "$work/damo" -path "*/glibc-hwcaps/$level/libdamo_models.so.0.1" | grep .
+    if grep -qx "$level" <<<"$levels"; then
+      loads "$level" "$loader" --glibc-hwcaps-mask "$level" "$work/build/consumer"
+    fi
+  done
+fi

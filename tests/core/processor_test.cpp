@@ -53,6 +53,21 @@ TEST_CASE("a processor that has all instruction sets goes on") {
   CHECK(require(damo::compiled_for).err.empty());
 }
 
+TEST_CASE("the level of the instruction set") {
+  const std::string level = damo::instruction_set();
+  std::string sets;
+  for (const char* const* set = damo::compiled_for; *set != nullptr; ++set) sets += std::string(" ") + *set;
+  INFO(level, " with", sets);
+#if defined(__x86_64__)
+  CHECK((sets.find(" avx512vl") != std::string::npos) == (level == "x86-64-v4"));
+  CHECK((sets.find(" avx2") != std::string::npos) == (level >= "x86-64-v3"));
+  CHECK((sets.find(" sse4.2") != std::string::npos) == (level >= "x86-64-v2"));
+#elif defined(__aarch64__)
+  CHECK(level == "aarch64");
+  CHECK(sets.empty());
+#endif
+}
+
 #ifdef __AVX2__
 TEST_CASE("what the compiler used is asked for") {
   bool avx2 = false;
