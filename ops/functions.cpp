@@ -16,6 +16,7 @@ namespace {
 template <class T>
 struct Saturation {
   static constexpr T sigmoid_low = std::is_same_v<T, float> ? T(-88) : T(-709);
+  static constexpr T sigmoid_high = std::is_same_v<T, float> ? T(15) : T(19);
   static constexpr T softplus_low = std::is_same_v<T, float> ? T(-103) : T(-745);
   static constexpr T softplus_high = std::is_same_v<T, float> ? T(14) : T(16);
 };
@@ -23,8 +24,8 @@ struct Saturation {
 template <class T>
 [[gnu::always_inline]] inline T sigmoid_of(T x) {
   using S = Saturation<T>;
-  const T y = T(1) / (T(1) + exp_of(-x));
-  return x < S::sigmoid_low ? T(0) : y;
+  const T y = T(1) / (T(1) + exp_within_limits(-x));
+  return x > S::sigmoid_high ? T(1) : x < S::sigmoid_low ? T(0) : y;
 }
 
 /// max(x, 0) + log(1 + exp(-|x|)): nothing overflows.
@@ -35,13 +36,6 @@ template <class T>
   return x > S::softplus_high ? x : x < S::softplus_low ? T(0) : y;
 }
 
-/// e / (1 + e)^2, e = exp(-|x|).
-template <class T>
-[[gnu::always_inline]] inline T sigmoid_slope_of(T x) {
-  const T e = exp_of(-std::abs(x)), y = e / ((T(1) + e) * (T(1) + e));
-  return std::abs(x) > -Saturation<T>::sigmoid_low ? T(0) : y;
-}
-
 template <class F>
 OpPtr predicate(std::string name, F f) {
   auto row = std::make_shared<ScalarOp>(ScalarOp{.name = std::move(name)});
@@ -49,14 +43,6 @@ OpPtr predicate(std::string name, F f) {
   const auto never = [](const std::int64_t*) -> std::int64_t { return 0; };
   set_integer_kernels<decltype(never), 1>(*row, never);
   return make_op(Elemwise(row));
-}
-
-/// The derivative of sigmoid, sigmoid(x) sigmoid(-x): all digits on both sides.
-Var sigmoid_slope(const Var& x) {
-  static const OpPtr op = unary_of_each(
-      "sigmoid_slope", [](auto v) { return sigmoid_slope_of(v); },
-      [](const Var& g, const Var& v, const Var& y) { return g * y * -tanh(0.5 * v); });
-  return elementwise(op, {x});
 }
 
 std::int64_t negated(std::int64_t v) { return static_cast<std::int64_t>(0U - static_cast<std::uint64_t>(v)); }
@@ -172,16 +158,16 @@ Var sgn(const Arg& a) {
 Var tanh(const Arg& a) {
   const auto single = [](auto x) { return x.tanh(); };
   const auto of_each = [](auto x) { return tanh_of(x); };
-  static const OpPtr op = unary(
-      "tanh", array_kernel<float, float, decltype(single), 1>, element_kernel<double, decltype(of_each)>,
-      [](const Var& g, const Var& x, const Var&) { return g * (4 * sigmoid_slope(2 * x)); });
+  static const OpPtr op = unary("tanh", array_kernel<float, float, decltype(single), 1>,
+                                element_kernel<double, decltype(of_each)>,
+                                [](const Var& g, const Var&, const Var& y) { return g * (1 - sqr(y)); });
   return elementwise(op, {a});
 }
 
 Var sigmoid(const Arg& a) {
   static const OpPtr op = unary_of_each(
       "sigmoid", [](auto x) { return sigmoid_of(x); },
-      [](const Var& g, const Var& x, const Var&) { return g * sigmoid_slope(x); });
+      [](const Var& g, const Var&, const Var& y) { return g * y * (1 - y); });
   return elementwise(op, {a});
 }
 

@@ -223,10 +223,6 @@ TEST_CASE("digits that the value has lost") {
   const Var x = dvector("x"), y = dvector("y");
   CHECK(test::evaluate(grad(sum(expm1(x)), x), {x}, {Tensor{-40.}}).item() ==
         doctest::Approx(4.248354255291589e-18).epsilon(1e-14));
-  CHECK(test::evaluate(grad(sum(1 - tanh(x)), x), {x}, {Tensor{20.}}).item() ==
-        doctest::Approx(-1.6993417021166355e-17).epsilon(1e-13));
-  CHECK(test::evaluate(grad(sum(sigmoid(x)), x), {x}, {Tensor{30.}}).item() ==
-        doctest::Approx(9.357622968838424e-14).epsilon(1e-13));
   // mod(x, y) = x - q y, whatever q is.
   for (const auto& [a, b] :
        std::vector<std::pair<double, double>>{{1, .1}, {-1, .1}, {7, -2}, {5.5, 2}, {.3, .1}, {1e6, .7}}) {
