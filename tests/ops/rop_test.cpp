@@ -247,7 +247,7 @@ void check_rop(const Build& f, const std::string& name) {
 namespace {
 
 struct SpecialPoint {
-  const char* name;
+  std::string name;
   Tensor x;
 };
 
@@ -256,6 +256,14 @@ std::vector<SpecialPoint> special_points() {
   return {{"zeros", all(0)},       {"ones", all(1)},
           {"minus ones", all(-1)}, {"ties", Tensor{{1., 0., -1., 0.}, {0., 1., 1., -1.}, {-1., 1., 0., 0.}}},
           {"twenty", all(20)},     {"minus twenty", all(-20)}};
+}
+
+/// What picks other elements as soon as equal ones, or zeros, move: at such points its gradient is linear in
+/// no neighbourhood.
+bool chooses_by_value(const std::string& name) {
+  static const std::vector<std::string> names = {"max",     "min",           "ptp", "max_and_argmax",
+                                                 "pool_2d", "nonzero_values"};
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 /// The elements of Rop at x, where f has a derivative along v: the differences on both sides agree.
@@ -290,7 +298,7 @@ int check_special(const Build& f, const std::string& name) {
       const double right = (-3 * (*here)[i] + 4 * (*up)[i] - (*far_up)[i]) / (2 * h),
                    left = (3 * (*here)[i] - 4 * (*down)[i] + (*far_down)[i]) / (2 * h);
       const double scale = std::max({1., std::abs((*here)[i]), std::abs(left)});
-      if (!(std::abs(right - left) <= 1e-5 * scale)) continue;
+      if (!std::isfinite((*here)[i]) || !(std::abs(right - left) <= 1e-5 * scale)) continue;
       const double middle = ((*up)[i] - (*down)[i]) / (2 * h),
                    coarse = ((*far_up)[i] - (*far_down)[i]) / (4 * h), unsure = std::abs(coarse - middle);
       if (!(unsure <= 1e-4 * scale)) continue;  // it changes too fast for differences
@@ -308,8 +316,9 @@ TEST_CASE("first and second derivatives of every op at special points") {
   int n_first = 0, n_second = 0;
   for (const Row& row : table()) {
     n_first += check_special(row.f, row.name);
-    n_second += check_special([&](const Vars& x) { return grad(sum(sin(row.f(x))), x[0]); },
-                              "the gradient of " + std::string(row.name));
+    if (!chooses_by_value(row.name))
+      n_second += check_special([&](const Vars& x) { return grad(sum(sin(row.f(x))), x[0]); },
+                                "the gradient of " + std::string(row.name));
   }
   CHECK(n_first > 3000);
   CHECK(n_second > 4000);
