@@ -159,6 +159,7 @@ const std::map<std::string, Row>& table() {
       {"logical_not", {nullptr, [](const std::int64_t* x) -> std::int64_t { return x[0] == 0; }}},
       {"cos", {[](const double* x) { return std::cos(x[0]); }}},
       {"tanh", {[](const double* x) { return std::tanh(x[0]); }}},
+      {"softsign", {[](const double* x) { return x[0] / (1 + std::abs(x[0])); }}},
       {"sigmoid", {[](const double* x) { return 1 / (1 + std::exp(-x[0])); }}},
       {"softplus",
        {[](const double* x) { return x[0] > 30 ? x[0] + std::exp(-x[0]) : std::log1p(std::exp(x[0])); }}},

@@ -13,8 +13,8 @@ using namespace damo;
 using test::Build;
 
 // Gradients of the elementwise functions where digits are lost: at the ends of their ranges, in float64,
-// against values of 50 digits. Not where sigmoid, tanh and softplus are saturated: there Theano's formulas, which
-// the costs of the tutorials need to the digit, are 0 or 1.
+// against values of 50 digits. Not where sigmoid, tanh and softplus are saturated: there Theano's formulas,
+// which the costs of the tutorials need to the digit, are 0 or 1.
 
 namespace {
 
