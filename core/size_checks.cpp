@@ -135,11 +135,15 @@ bool SizeWalk::takes(const Check& check) const {
 
 /// Has equal what the op asks to be equal: sizes of operands that are stretched to one shape, or two others.
 bool SizeWalk::unite(const Check& check) {
-  const auto before = equal_;
+  std::vector<std::int64_t> added;
+  const auto undo = [&] {
+    for (const std::int64_t number : added) equal_.erase(number);
+    added.clear();
+  };
   const std::vector<Place> places = places_of(check.x);
   const auto number = [&](const Place& p) { return find(check.x[p.operand].shape[p.axis]); };
   const auto make_equal = [&](std::int64_t a, std::int64_t b) {
-    if (a != b) equal_.emplace(std::max(a, b), std::min(a, b));
+    if (a != b && equal_.emplace(std::max(a, b), std::min(a, b)).second) added.push_back(std::max(a, b));
   };
   const auto unite_places = [&](const std::vector<Place>& some) {
     std::unordered_map<int, std::int64_t> of_axis;
@@ -155,16 +159,16 @@ bool SizeWalk::unite(const Check& check) {
       ++changed.x[p.operand].shape[p.axis];
       if (!takes(changed)) asked.push_back(p);
     }
-    equal_ = before;
+    undo();
     if (unite_places(asked)) return true;
   }
-  equal_ = before;
+  undo();
   for (const Place& p : places)
     for (const Place& q : places) {
       if (p.operand >= q.operand || number(p) == number(q)) continue;
       make_equal(number(p), number(q));
       if (takes(check)) return true;
-      equal_ = before;
+      undo();
     }
   return false;
 }
