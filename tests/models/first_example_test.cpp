@@ -40,11 +40,11 @@ class Plain {
     for (std::size_t i = 0; i < N; ++i) {
       double z = b_;
       for (std::size_t j = 0; j < feats; ++j) z += x_[i * feats + j] * w_[j];
-      const double p = 1 / (1 + std::exp(-z));
+      const double dz = (1 - y_[i]) * sigmoid(z) - y_[i] * sigmoid(-z);
       // -y log p - (1 - y) log(1 - p)
       cost += (y_[i] * softplus(-z) + (1 - y_[i]) * softplus(z)) / N;
-      for (std::size_t j = 0; j < feats; ++j) gw[j] += (p - y_[i]) * x_[i * feats + j] / N;
-      gb += (p - y_[i]) / N;
+      for (std::size_t j = 0; j < feats; ++j) gw[j] += dz * x_[i * feats + j] / N;
+      gb += dz / N;
     }
     for (std::size_t j = 0; j < feats; ++j) {
       cost += 0.01 * w_[j] * w_[j];
@@ -57,7 +57,8 @@ class Plain {
   const std::vector<double>& w() const { return w_; }
 
  private:
-  // With Theano's bound.
+  // With Theano's bounds.
+  static double sigmoid(double z) { return z > 19 ? 1 : 1 / (1 + std::exp(-z)); }
   static double softplus(double z) { return z > 16 ? z : std::log1p(std::exp(z)); }
 
   std::vector<double> x_, y_, w_;
