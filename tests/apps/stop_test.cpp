@@ -59,7 +59,9 @@ TEST_CASE("each signal to stop finishes the minibatch, saves and says how to go 
   const std::map<int, std::string> said = {
       {SIGINT, once_more}, {SIGTERM, stopping}, {SIGHUP, stopping}, {SIGXCPU, stopping}, {SIGPIPE, ""}};
   for (const SmallRun& c : small_runs()) {
-    for (const auto& [signal, message] : said) {
+    for (const auto& entry : said) {
+      const int signal = entry.first;
+      const std::string& message = entry.second;
       INFO(c.program, " ", signal);
       const auto [folder, status] =
           interrupted(c, Process::to_files, [s = signal](Process& process) { process.send(s); });

@@ -225,7 +225,8 @@ TEST_CASE("a side that does not exist for the types at hand is no replacement") 
 
 TEST_CASE("an output may become what others of its node are made of") {
   const auto [sign, log_det] = slogdet(matrix("x"));
-  for (const auto& [from, to] : {std::pair(sign, log_det), std::pair(log_det, sign)}) {
+  for (const auto& pair : {std::pair(sign, log_det), std::pair(log_det, sign)}) {
+    const Var &from = pair.first, &to = pair.second;
     const Rule other = rule("other", [&](const Var& v) { return same(v, from) ? exp(to) * 2 : Var(); });
     const Vars y = rewrite({from, to}, {other});
     CHECK(same(y[1], to));

@@ -28,7 +28,7 @@ using namespace damo;
 
 namespace {
 
-std::atomic<int> threads_to_start = 1 << 20;  ///< before the system has no more
+[[maybe_unused]] std::atomic<int> threads_to_start = 1 << 20;  ///< before the system has no more
 
 /// Sets the number of threads, and the default again at the end.
 struct Threads {

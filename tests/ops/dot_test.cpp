@@ -167,7 +167,7 @@ TEST_CASE("a product of vectors with more elements than an int counts") {
   void* const memory =
       ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   REQUIRE(memory != MAP_FAILED);
-  const std::shared_ptr<void> owner(memory, [bytes](void* p) { ::munmap(p, bytes); });
+  const std::shared_ptr<void> owner(memory, [](void* p) { ::munmap(p, bytes); });
   const Tensor v = Tensor::over({DType::float32, {n}, {1}, memory}, owner);
   v.at<float>(0) = 2;
   v.at<float>(n - 1) = 3;

@@ -289,9 +289,11 @@ TEST_CASE("arrays with very many rows, and no elements") {
   };
   std::ostringstream printed;
   set_print_stream(printed);
-  for (const auto& [name, build] : table)
+  for (const auto& entry : table)
     for (const Mode mode : {Mode::FAST_RUN, Mode::FAST_COMPILE})
       for (const Tensor& t : {tall, wide}) {
+        const auto& name = entry.first;
+        const auto& build = entry.second;
         INFO(name << " of " << to_string(t.shape()));
         const std::string message = message_of([&] {
           const Tensor y = function({.inputs = {a}, .outputs = build(), .name = "f", .mode = mode})(t);
@@ -375,7 +377,9 @@ TEST_CASE("options that are ints") {
            return grad(sum(pool_2d(i * 2, n, {.stride = RowsCols(n), .mode = PoolMode::average_exc_pad})), i);
          }},
     };
-    for (const auto& [name, build] : table) {
+    for (const auto& entry : table) {
+      const auto& name = entry.first;
+      const auto& build = entry.second;
       INFO(name << ", " << n);
       const std::string message = message_of([&] {
         const Tensor y = function({.outputs = build(), .name = "f"})();

@@ -225,7 +225,7 @@ class Sampler {
   const std::vector<Vars> twos = {{m, a}, {a, b}, {v, w}, {m, v}, {v, m}, {t, u}, {m, i}};
   const std::vector<Vars> threes = {{m, a, b}, {c, m, a}, {m, a, i}};
   // The variables among a function's arguments.
-  const Vars none_, m_ = {m}, v_ = {v}, r_ = {r}, s_ = {s}, ma = {m, a}, mv = {m, v}, mc = {m, c},
+  const Vars none_ = {}, m_ = {m}, v_ = {v}, r_ = {r}, s_ = {s}, ma = {m, a}, mv = {m, v}, mc = {m, c},
                     tu = {t, u}, ivw = {i, v, w};
   const int zero = 0, one = 1, three = 3;
   const double quarter = .25, half = .5;

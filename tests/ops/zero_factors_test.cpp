@@ -76,31 +76,31 @@ TEST_CASE("a NaN that an update writes is seen by the next product") {
     const Var x = matrix("x", float64), g = matrix("g", float64), a = matrix("a", float64);
     const Shared W = shared(Tensor::full({70, 40}, float64, .5), "W");
     const Tensor left = ones_but_column_1(rows, 70, float64);
-    const Function forward = function({.inputs = {x}, .outputs = dot(x, W)});
-    const Function outer = function({.inputs = {a, g}, .updates = {{W, W - 0.1 * dot(a.T(), g)}}});
-    const Function twice = function(
+    const Function product = function({.inputs = {x}, .outputs = dot(x, W)});
+    const Function by_rank_one = function({.inputs = {a, g}, .updates = {{W, W - 0.1 * dot(a.T(), g)}}});
+    const Function by_two = function(
         {.inputs = {x, a, g}, .outputs = dot(x, W), .updates = {{W, W + dot(a.T(), g) + dot(g.T(), a).T()}}});
-    const Function elementwise = function({.inputs = {g}, .updates = {{W, W + g}}});
-    const Tensor none = Tensor::zeros({rows, 70}, float64);
+    const Function by_elements = function({.inputs = {g}, .updates = {{W, W + g}}});
+    const Tensor nothing = Tensor::zeros({rows, 70}, float64);
     Tensor of_row = Tensor::zeros({rows, 70}, float64), column = Tensor::zeros({rows, 40}, float64);
     for (std::int64_t r = 0; r < rows; ++r) of_row.at<double>(r, 1) = 1e200, column.at<double>(r, 2) = 1e200;
     const auto begin_again = [&] {
       W.set_value(Tensor::full({70, 40}, float64, .5));
-      forward(left);
-      CHECK(std::isfinite(Tensor(forward(left)).at<double>(0, 2)));
+      product(left);
+      CHECK(std::isfinite(Tensor(product(left)).at<double>(0, 2)));
     };
     begin_again();
-    outer(of_row, column);  // W(1, 2) = -inf
-    check_column_2_is_nan(forward(left));
+    by_rank_one(of_row, column);  // W(1, 2) = -inf
+    check_column_2_is_nan(product(left));
     begin_again();
-    twice(left, of_row, column);
-    check_column_2_is_nan(forward(left));
+    by_two(left, of_row, column);
+    check_column_2_is_nan(product(left));
     begin_again();
-    elementwise(with_bad(70, 40, float64, not_a_number));
-    check_column_2_is_nan(forward(left));
+    by_elements(with_bad(70, 40, float64, not_a_number));
+    check_column_2_is_nan(product(left));
     begin_again();
-    outer(none, column);
-    CHECK(std::isfinite(Tensor(forward(left)).at<double>(0, 2)));
+    by_rank_one(nothing, column);
+    CHECK(std::isfinite(Tensor(product(left)).at<double>(0, 2)));
   }
 }
 
