@@ -17,7 +17,9 @@ namespace {
 std::shared_ptr<void> allocate(std::int64_t bytes) {
   constexpr std::align_val_t alignment{64};
   // One extra cache line: vector kernels may read up to a packet past the end of a small buffer.
-  void* p = ::operator new(static_cast<std::size_t>(bytes) + 64, alignment);
+  // The sanitizers end the program where an allocation that throws fails.
+  void* p = ::operator new(static_cast<std::size_t>(bytes) + 64, alignment, std::nothrow);
+  if (p == nullptr) throw std::bad_alloc();
   return {p, [](void* q) { ::operator delete (q, std::align_val_t{64}); }};
 }
 
