@@ -39,6 +39,16 @@ void* allocate(std::size_t n, std::size_t alignment) {
 
 void* operator new(std::size_t n) { return allocate(n, alignof(std::max_align_t)); }
 void* operator new(std::size_t n, std::align_val_t a) { return allocate(n, static_cast<std::size_t>(a)); }
+void* operator new(std::size_t n, std::align_val_t a, const std::nothrow_t&) noexcept try {
+  return operator new(n, a);
+} catch (const std::bad_alloc&) {
+  return nullptr;
+}
+void* operator new(std::size_t n, const std::nothrow_t&) noexcept try {
+  return operator new(n);
+} catch (const std::bad_alloc&) {
+  return nullptr;
+}
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
