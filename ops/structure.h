@@ -13,6 +13,9 @@ std::optional<std::vector<int>> dimshuffle_pattern(const Var& v);
 
 /// Whether v is an alloc: its first input stretched.
 bool is_alloc(const Var& v);
+/// Whether v is a reshape, or a join.
+bool is_reshape(const Var& v);
+bool is_join(const Var& v);
 
 /// The axes that are gone from v, a sum of floats, as bits; or none.
 std::optional<std::uint32_t> sum_mask(const Var& v);
