@@ -60,6 +60,21 @@ __attribute__((always_inline)) inline Packet<T> broadcast(T x) {
   return x - Packet<T>{};
 }
 
+/// The next lanes<double> elements as doubles. A conversion of vectors that is not said outright is taken apart
+/// by g++ 12.
+__attribute__((always_inline)) inline Packet<double> load_doubles(const float* p) {
+#if defined(__AVX512F__)
+  return _mm512_cvtps_pd(_mm256_loadu_ps(p));
+#elif defined(__AVX__)
+  return _mm256_cvtps_pd(_mm_loadu_ps(p));
+#else
+  PacketOf<float, packet_bytes / 2>::type v;
+  std::memcpy(&v, p, sizeof v);
+  return __builtin_convertvector(v, Packet<double>);
+#endif
+}
+__attribute__((always_inline)) inline Packet<double> load_doubles(const double* p) { return load(p); }
+
 /// c + a b, rounded once where the processor can. Said outright: some compilers take a chain of them apart
 /// for some processors, and then the kernels take twice as long.
 __attribute__((always_inline)) inline Packet<float> multiply_add(Packet<float> a, Packet<float> b,

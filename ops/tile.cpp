@@ -10,11 +10,11 @@
 #include "core/finite.h"
 #include "core/threads.h"
 #include "ops/lanes.h"
+#include "ops/nest.h"
 
 namespace damo {
 namespace {
 
-constexpr int max_operands = 32;
 constexpr int max_registers = 96;
 
 struct alignas(64) Register {
@@ -57,39 +57,9 @@ void gather(void* to, const void* from, std::int64_t stride, std::int64_t n, int
   }
 }
 
-/// The loop nest: shapes and strides with neighbouring axes joined where every operand allows it.
-struct Nest {
-  int rank = 0;
-  int n_first = 0;  ///< of its axes, those that come from the first part of the array's axes
-  // Filled up to the rank and the number of operands: clearing the rest would take longer than a small
-  // program.
-  std::array<std::int64_t, max_rank> shape;
-  std::array<std::array<std::int64_t, max_rank>, max_operands> strides;
-};
-
-/// No axis before `second` is joined with one from there on.
-Nest make_nest(const Views& x, const Sizes& shape, int second = 0) {
-  Nest nest;
-  const int n = static_cast<int>(shape.size());
-  for (int axis = 0; axis < n; ++axis) {
-    if (axis == second) nest.n_first = nest.rank;
-    if (shape[axis] == 1) continue;
-    const auto r = static_cast<std::size_t>(nest.rank);
-    bool joins = nest.rank > (axis < second ? 0 : nest.n_first);
-    std::array<std::int64_t, max_operands> step;
-    for (int i = 0; i < x.size(); ++i) {
-      const int own = axis - (n - x[i].ndim());
-      const auto k = static_cast<std::size_t>(i);
-      step[k] = own < 0 || x[i].shape[own] == 1 ? 0 : x[i].strides[own];
-      if (joins) joins = nest.strides[k][r - 1] == step[k] * shape[axis];
-    }
-    const std::size_t at = joins ? r - 1 : r;
-    nest.shape[at] = joins ? nest.shape[at] * shape[axis] : shape[axis];
-    for (int i = 0; i < x.size(); ++i)
-      nest.strides[static_cast<std::size_t>(i)][at] = step[static_cast<std::size_t>(i)];
-    if (!joins) ++nest.rank;
-  }
-  return nest;
+/// The first n of so many bytes again and again.
+void repeat(std::byte* to, std::int64_t n, std::int64_t bytes) {
+  for (; n < bytes; n *= 2) std::memcpy(to + n, to, static_cast<std::size_t>(std::min(n, bytes - n)));
 }
 
 Register* registers() {
@@ -111,9 +81,8 @@ void run_part(const TileProgram& program, const Views& x, const Nest& nest, Rang
   std::array<const void*, max_registers> in;  // where each register's tile lies
   std::array<int, max_operands> bytes;
   std::array<std::int64_t, max_operands> inner_stride, row_offset;
-  std::array<bool, max_registers> constant;  // whether all elements are the same
-  const int widest =
-      static_cast<int>(std::min<std::int64_t>(padded(columns.second - columns.first), tile_size));
+  std::array<bool, max_registers> constant;  // whether all tiles are the same
+  const int widest = padded(std::min(columns.second - columns.first, nest.tile));
   for (int i = 0; i < n_in; ++i) {
     const auto k = static_cast<std::size_t>(i);
     bytes[k] = size_of(x[i].dtype);
@@ -122,8 +91,12 @@ void run_part(const TileProgram& program, const Views& x, const Nest& nest, Rang
     constant[k] = true;
     for (int axis = 0; axis < nest.rank; ++axis)
       constant[k] = constant[k] && nest.strides[k][static_cast<std::size_t>(axis)] == 0;
-    if (!constant[k]) continue;
-    gather(&reg[i], x[i].data, 0, widest, bytes[k]);
+    const bool repeats = nest.period > 0 && nest.periodic[k];
+    if (!constant[k] && !repeats) continue;
+    constant[k] = true;
+    const std::int64_t n = repeats ? std::min(nest.period, columns.second - columns.first) : widest;
+    gather(&reg[i], x[i].data, inner_stride[k], n, bytes[k]);
+    repeat(reg[i].bytes, n * bytes[k], widest * bytes[k]);
     in[k] = &reg[i];
   }
   const auto run = [&](int c, void* to, int lanes) {
@@ -151,8 +124,8 @@ void run_part(const TileProgram& program, const Views& x, const Nest& nest, Rang
       row_offset[static_cast<std::size_t>(i)] += nest.strides[static_cast<std::size_t>(i)][a] * index[a];
   }
   for (std::int64_t row = rows.first; row < rows.second; ++row) {
-    for (std::int64_t at = columns.first; at < columns.second; at += tile_size) {
-      const std::int64_t n = std::min<std::int64_t>(tile_size, columns.second - at);
+    for (std::int64_t at = columns.first; at < columns.second; at += nest.tile) {
+      const std::int64_t n = std::min(nest.tile, columns.second - at);
       const bool whole = n % tile_lanes == 0;
       const int lanes = padded(n);
       for (int i = 0; i < n_in; ++i) {
@@ -190,10 +163,6 @@ void run_part(const TileProgram& program, const Views& x, const Nest& nest, Rang
   }
 }
 
-std::int64_t inner_size(const Nest& nest) {
-  return nest.rank == 0 ? 1 : nest.shape[static_cast<std::size_t>(nest.rank - 1)];
-}
-
 bool is_finite(DType dtype, const void* x, std::int64_t n) {
   if (dtype == DType::float32) return all_finite(static_cast<const float*>(x), n);
   return dtype != DType::float64 || all_finite(static_cast<const double*>(x), n);
@@ -223,14 +192,6 @@ struct Store {
 constexpr int packet = static_cast<int>(lanes<double>);
 constexpr int n_chains = packet_bytes == 16 ? 8 : 32 / packet;
 constexpr int sums_at_once = n_chains * packet;
-using Doubles = Packet<double>;
-
-template <class T>
-Doubles doubles(const T* x) {
-  typename PacketOf<T, packet* static_cast<int>(sizeof(T))>::type v;
-  std::memcpy(&v, x, sizeof v);
-  return __builtin_convertvector(v, Doubles);
-}
 
 /// Sums of rows: each over `rows_per_sum` rows of the nest.
 template <class T>
@@ -244,11 +205,11 @@ struct SumOfRows {
   void* place(std::int64_t, std::int64_t) const { return nullptr; }
   void take(std::int64_t row, std::int64_t at, std::int64_t n, const void* const* registers) {
     const T* const x = static_cast<const T*>(registers[result]);
-    Doubles chains[n_chains];
+    Packet<double> chains[n_chains];
     std::memcpy(chains, sums.data(), sizeof chains);
     std::int64_t i = 0;
     for (; i + sums_at_once <= n; i += sums_at_once)
-      each<n_chains>([&](auto c) { chains[c] += doubles(x + i + c * packet); });
+      each<n_chains>([&](auto c) { chains[c] += load_doubles(x + i + c * packet); });
     std::memcpy(sums.data(), chains, sizeof chains);
     for (int c = 0; i < n; ++i, ++c) sums[static_cast<std::size_t>(c)] += static_cast<double>(x[i]);
     if (at + n < end || (row + 1) % rows_per_sum != 0) return;
@@ -262,7 +223,7 @@ struct SumOfRows {
   }
 };
 
-/// Sums of columns: element `at` of a row belongs to sum (row mod rows_per_turn) * inner + at.
+/// Sums of columns: element `at` of a row belongs to sum (row mod rows_per_turn) * inner + at mod inner.
 template <class T>
 struct SumOfColumns {
   int result;
@@ -272,7 +233,7 @@ struct SumOfColumns {
   void* place(std::int64_t, std::int64_t) const { return nullptr; }
   void take(std::int64_t row, std::int64_t at, std::int64_t n, const void* const* registers) const {
     const T* const x = static_cast<const T*>(registers[result]);
-    double* const to = sums + row % rows_per_turn * inner + at;
+    double* const to = sums + row % rows_per_turn * inner + at % inner;
     for (std::int64_t i = 0; i < n; ++i) to[i] += static_cast<double>(x[i]);
   }
 };
@@ -286,24 +247,6 @@ int threads_of(const TileProgram& program, std::int64_t size) {
 void check_length(const TileProgram& program) {
   invariant(program.n_inputs <= max_operands && program.n_registers() <= max_registers,
             "a tile program is too long");
-}
-
-/// A nest whose last axis is one of the second part's.
-Nest make_nest_of_parts(const Views& x, const Sizes& shape, int second) {
-  Nest nest = make_nest(x, shape, second);
-  if (nest.n_first == nest.rank) {
-    const auto r = static_cast<std::size_t>(nest.rank++);
-    nest.shape[r] = 1;
-    for (int i = 0; i < x.size(); ++i) nest.strides[static_cast<std::size_t>(i)][r] = 0;
-  }
-  return nest;
-}
-
-/// The product of the nest's sizes from one axis to before another.
-std::int64_t product(const Nest& nest, int from, int to) {
-  std::int64_t n = 1;
-  for (int i = from; i < to; ++i) n *= nest.shape[static_cast<std::size_t>(i)];
-  return n;
 }
 
 template <class T>
@@ -347,18 +290,37 @@ void sum_second_part(const TileProgram& program, const Views& x, const Sizes& sh
 template <class T>
 void sum_first_part(const TileProgram& program, const Views& x, const Sizes& shape, int second,
                     const View& y) {
-  const Nest nest = make_nest_of_parts(x, shape, second);
-  const std::int64_t inner = inner_size(nest), turns = product(nest, 0, nest.n_first),
+  Nest nest = make_nest_of_parts(x, shape, second);
+  const std::int64_t turns = product(nest, 0, nest.n_first), columns = inner_size(nest),
                      rows_per_turn = product(nest, nest.n_first, nest.rank - 1),
-                     n_sums = rows_per_turn * inner;
-  thread_local std::vector<double> memory;
-  memory.assign(static_cast<std::size_t>(n_sums), 0);
-  const SumOfColumns<T> sink{program.outputs[0], rows_per_turn, inner, memory.data()};
-  parallel(threads_of(program, turns * n_sums), [&](Part part) {
-    const Range columns = part.range(inner, tile_size);
-    if (columns.first < columns.second) run_part(program, x, nest, {0, turns * rows_per_turn}, columns, sink);
-  });
+                     n_sums = rows_per_turn * columns;
+  const int n_threads = threads_of(program, turns * n_sums);
   T* const out = y.ptr<T>();
+  thread_local std::vector<double> memory;
+  if (nest.rank == 2 && nest.n_first == 1) join_short_rows(nest, x.size());
+  if (nest.period > 0) {
+    // Each thread has a tile of sums, which is several rows wide.
+    const std::int64_t tile = nest.tile;
+    memory.assign(static_cast<std::size_t>(n_threads * tile), 0);
+    double* const sums = memory.data();
+    parallel(n_threads, [&](Part part) {
+      const SumOfColumns<T> sink{program.outputs[0], 1, tile, sums + part.t * tile};
+      const Range range = part.range(turns * columns, tile);
+      if (range.first < range.second) run_part(program, x, nest, {0, 1}, range, sink);
+    });
+    for (std::int64_t i = 0; i < n_sums; ++i) {
+      double total = 0;
+      for (std::int64_t k = i; k < n_threads * tile; k += n_sums) total += sums[k];
+      out[i] = static_cast<T>(total);
+    }
+    return;
+  }
+  memory.assign(static_cast<std::size_t>(n_sums), 0);
+  const SumOfColumns<T> sink{program.outputs[0], rows_per_turn, columns, memory.data()};
+  parallel(n_threads, [&](Part part) {
+    const Range range = part.range(columns, tile_size);
+    if (range.first < range.second) run_part(program, x, nest, {0, turns * rows_per_turn}, range, sink);
+  });
   for (std::int64_t i = 0; i < n_sums; ++i) out[i] = static_cast<T>(memory[static_cast<std::size_t>(i)]);
 }
 
@@ -369,7 +331,8 @@ void run_tiles(const TileProgram& program, const Views& x, const Views& y) {
   const std::int64_t size = shape.size();
   if (size == 0) return;
   check_length(program);
-  const Nest nest = make_nest(x, shape.shape);
+  Nest nest = make_nest(x, shape.shape);
+  join_short_rows(nest, x.size());
   const std::int64_t inner = inner_size(nest), rows = size / inner;
   std::atomic<bool> finite = true;
   parallel(threads_of(program, size), [&](Part part) {
@@ -377,7 +340,7 @@ void run_tiles(const TileProgram& program, const Views& x, const Views& y) {
     if (rows >= part.n)
       run_part(program, x, nest, part.range(rows), {0, inner}, sink);
     else
-      run_part(program, x, nest, {0, rows}, part.range(inner, tile_size), sink);
+      run_part(program, x, nest, {0, rows}, part.range(inner, nest.tile), sink);
     if (!sink.finite) finite = false;
   });
   if (finite)
