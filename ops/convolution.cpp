@@ -5,6 +5,7 @@
 
 #include "ops/blas.h"
 #include "ops/direct_convolution.h"
+#include "ops/direct_gradients.h"
 #include "ops/patches.h"
 
 namespace damo {
@@ -129,22 +130,41 @@ void forward(const ConvGeometry& g, const View& x, const View& w, const View& y)
     const auto [begin, end] = part.range(g.all_rows(), g.batch >= part.n ? g.out_rows : 1);
     if (directly)
       return for_images(g, {begin, end}, [&](std::int64_t image, std::int64_t i, std::int64_t n) {
-        direct.convolve(patches.padded(x, image), i, i + n, y.ptr<T>() + image * g.n_filters * g.out_size());
+        direct.convolve(patches.padded(x, image, image + 1), i, i + n,
+                        y.ptr<T>() + image * g.n_filters * g.out_size());
       });
     for_blocks<T>(g, begin, end,
                   [&](OutputRows rows) { convolve_block(g, patches, x, filters, y.ptr<T>(), rows); });
   });
 }
 
+/// The gradients that are computed directly, ready to begin, if they suit.
+template <class T>
+DirectGradients<T>* direct_gradients(const ConvGeometry& g, const View& gy, int n_parts) {
+  thread_local DirectGradients<T> memory;
+  return g.batch >= n_parts && DirectGradients<T>::suits(g, gy) ? &memory : nullptr;
+}
+
 // patches (patch_size, n) = filters^T (patch_size, n_filters) gy (n_filters, n), added to their pixels
 template <class T>
 void grad_inputs(const ConvGeometry& g, const View& gy, const View& w, const View& gx) {
   const T* const filters = filter_matrix<T>(g, w);
-  parallel(threads_of(g), [&](Part part) {
+  const int n_parts = threads_of(g);
+  DirectGradients<T>* const direct = direct_gradients<T>(g, gy, n_parts);
+  if (direct != nullptr) direct->begin(g, filters);
+  parallel(n_parts, [&](Part part) {
     // Pixels belong to one thread: it has its images, or if these are few, its channels.
     const bool by_images = g.batch >= part.n;
     const auto [first, last] = part.range(by_images ? g.batch : g.channels);
     if (first == last) return;
+    if (direct != nullptr) {
+      Patches<T>& patches = patches_of<T>(g);
+      for (std::int64_t image = first; image < last; ++image) {
+        direct->add_inputs(gy.ptr<T>() + image * gy.strides[0], gy.strides[1], patches.blank_image());
+        patches.store_image(gx, image);
+      }
+      return;
+    }
     ConvGeometry mine = g;
     View pixels = gx;
     if (!by_images) {
@@ -174,9 +194,21 @@ void grad_weights(const ConvGeometry& g, const View& x, const View& gy, const Vi
   const std::int64_t size = gw.size(), k = g.patch_size();
   memory.assign(static_cast<std::size_t>(n_parts * size), T(0));
   T* const sums = memory.data();
+  DirectGradients<T>* const direct = direct_gradients<T>(g, gy, n_parts);
+  if (direct != nullptr) direct->begin(g);
   parallel(n_parts, [&](Part part) {
     Patches<T>& patches = patches_of<T>(g);
     T* const sum = sums + part.t * size;
+    if (direct != nullptr) {
+      const auto [first, last] = part.range(g.batch);
+      const std::int64_t at_once = DirectGradients<T>::images_at_once(g);
+      for (std::int64_t i = first; i < last; i += at_once) {
+        const std::int64_t end = std::min(i + at_once, last);
+        direct->add_weights(patches.padded(x, i, end), end - i, gy.ptr<T>() + i * gy.strides[0],
+                            gy.strides[1], gy.strides[0], sum);
+      }
+      return;
+    }
     const auto [begin, end] = part.range(g.all_rows(), g.batch >= part.n ? g.out_rows : 1);
     for_blocks<T>(g, begin, end, [&](OutputRows rows) {
       const std::int64_t n = (rows.end - rows.begin) * g.out_cols;

@@ -115,6 +115,14 @@ void Patches<T>::load(const View& x, Images images) {
 }
 
 template <class T>
+T* Patches<T>::blank_image() {
+  loaded_ = {0, 0};
+  images_ = images_memory_.grown_to(image_size());
+  std::fill_n(images_, image_size(), T(0));
+  return images_;
+}
+
+template <class T>
 void Patches<T>::store(const View& gx, Images images) const {
   const std::int64_t pixels = g_.channels * g_.rows * g_.cols;
   for (std::int64_t b = 0; b < images.last - images.first; ++b) {

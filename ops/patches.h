@@ -40,12 +40,17 @@ class Patches {
   /// Prepares for another convolution; to be called before anything else.
   void begin(const ConvGeometry& g);
 
-  /// Image i of x with its borders (channels, rows + 2 pad_rows, cols + 2 pad_cols); a packet may be read
-  /// behind it.
-  const T* padded(const View& x, std::int64_t i) {
-    load(x, {i, i + 1});
+  /// Images [first, last) of x with their borders (channels, rows + 2 pad_rows, cols + 2 pad_cols); a packet
+  /// may be read behind them.
+  const T* padded(const View& x, std::int64_t first, std::int64_t last) {
+    load(x, {first, last});
     return images_;
   }
+
+  /// One such image of zeros, ...
+  T* blank_image();
+  /// ... which becomes image i of gx.
+  void store_image(const View& gx, std::int64_t i) const { store(gx, {i, i + 1}); }
 
   /// The matrix (patch_size, elements of `rows`): what of the images x meets which element of a filter.
   const T* unfold(const View& x, OutputRows rows);
