@@ -43,6 +43,13 @@ TEST_CASE("conv2d: borders, steps, flips, dilations, with first and second deriv
   expect_conv({}, {{{1, 1, 1, 1}, {1, 1, 1, 1}}, {{1, 3, 3, 3}, {2, 3, 3, 3}}, {{2, 1, 6, 1}, {1, 1, 2, 1}}});
 }
 
+TEST_CASE("conv2d: rows of whole packets") {
+  // Of 4, 8 and 16 elements, with more filters and channels than registers hold at once.
+  expect_conv({}, {{{3, 2, 6, 12}, {9, 2, 3, 5}}, {{2, 11, 3, 8}, {5, 11, 2, 1}}}, false);
+  expect_conv({.border_mode = Border::half, .subsample = {2, 1}}, {{{2, 5, 5, 16}, {10, 5, 3, 3}}}, false);
+  expect_conv({.border_mode = {1, 2}, .filter_dilation = {2, 1}}, {{{2, 9, 4, 16}, {4, 9, 2, 5}}}, false);
+}
+
 TEST_CASE("conv2d: nothing in a batch, no channels, no filters") {
   expect_conv({}, {{{0, 2, 4, 4}, {3, 2, 2, 2}}, {{2, 0, 4, 4}, {3, 0, 2, 2}}, {{2, 2, 4, 4}, {0, 2, 2, 2}}},
               false);
@@ -97,6 +104,7 @@ TEST_CASE("conv2d of many images and of large ones, on one thread and on several
     ConvArgs args;
   };
   const Case cases[] = {{{37, 3, 12, 12}, {5, 3, 5, 5}, {}},
+                        {{29, 9, 12, 20}, {11, 9, 5, 5}, {}},
                         {{70, 1, 9, 7}, {4, 1, 3, 3}, {.border_mode = Border::half}},
                         {{1, 3, 60, 90}, {8, 3, 5, 5}, {.border_mode = Border::full, .subsample = {1, 2}}},
                         {{2, 40, 33, 35}, {8, 40, 5, 5}, {.border_mode = 2}}};
