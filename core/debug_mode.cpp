@@ -11,8 +11,8 @@
 
 /// DebugMode. Two results are the same if they differ by at most 1e-3 (float32) or 1e-7 (float64) of the
 /// largest finite element; integers must be equal. The first side of a rule that makes something finite is
-/// inexact just before it overflows, and where it is small beside numbers on the way, as log(1 + x) beside 1: the
-/// sides may differ by a hundred times as much, and by as much as results around 1.
+/// inexact just before it overflows, and where it is small beside numbers on the way, as log(1 + x) beside 1:
+/// the sides may differ by a hundred times as much, and by as much as results around 1.
 namespace damo {
 namespace {
 
@@ -88,64 +88,64 @@ bool lies_in(const View& part, const View& whole) {
 class DebugChecks : public Watch {
  public:
   explicit DebugChecks(const Program& program)
-      : reference_(program.reference ? std::make_unique<Plan>(program.reference) : nullptr),
-        sides_(program.sides ? std::make_unique<Plan>(program.sides) : nullptr) {}
+      : reference_(program.reference ? std::make_unique<Frame>(make_schedule(program.reference)) : nullptr),
+        sides_(program.sides ? std::make_unique<Frame>(make_schedule(program.sides)) : nullptr) {}
 
-  void begin(const Plan& plan, const std::vector<Tensor>& inputs) override {
+  void begin(const Frame& frame, const std::vector<Tensor>& inputs) override {
     if (reference_ != nullptr) {
       const Quiet quiet;
       expected_ = reference_->call(inputs.data(), inputs.size());
-      if (!plan.program().fired.empty()) check_rules(plan.program(), inputs);
+      if (!frame.program().fired.empty()) check_rules(frame.program(), inputs);
     }
     live_.clear();
     leaves_.clear();
     views_.clear();
-    for (const Segment& segment : plan.segments())
+    for (const Segment& segment : frame.schedule().segments)
       for (const SizeItem& item : segment.items)
         if (item.kind == SizeItem::Kind::view) views_.emplace(item.y[0], &item);
-    for (int i = 0; i < static_cast<int>(plan.slots().size()); ++i)
-      if (is_leaf(slot(plan, i))) leaves_.emplace_back(i, checksum(slot(plan, i).view));
+    for (int i = 0; i < static_cast<int>(frame.schedule().slots.size()); ++i)
+      if (is_leaf(frame, i)) leaves_.emplace_back(i, checksum(frame[i].view));
   }
 
-  void before(const Plan& plan, const Step& step) override {
+  void before(const Frame& frame, const Step& step) override {
     before_.clear();
     std::set<int> watched = live_;
     for (std::size_t k = 0; k < step.x.size(); ++k) {
-      if (!step.op->reads(static_cast<int>(k)) || !plan.has(step.x[k])) continue;
-      check_view(plan, step.x[k]);
+      if (!step.op->reads(static_cast<int>(k)) || !frame.has(step.x[k])) continue;
+      check_view(frame, step.x[k]);
       watched.insert(step.x[k]);
     }
     for (const int y : step.y) watched.erase(y);
-    for (const int i : watched) before_.emplace_back(i, checksum(slot(plan, i).view));
+    for (const int i : watched) before_.emplace_back(i, checksum(frame[i].view));
   }
 
-  void after(const Plan& plan, const Step& step) override {
+  void after(const Frame& frame, const Step& step) override {
     for (const auto& [i, sum] : before_) {
-      if (checksum(slot(plan, i).view) == sum) continue;
+      if (checksum(frame[i].view) == sum) continue;
       const bool own = std::find(step.x.begin(), step.x.end(), i) != step.x.end();
-      blame(plan, step,
+      blame(frame, step,
             fmt::format("it changed {}{}, which it does not write", own ? "its input " : "",
-                        label(slot(plan, i).var)));
+                        label(slot(frame, i).var)));
     }
     for (const int y : step.y) live_.insert(y);
     for (const int i : step.releases) live_.erase(i);
     for (int o = 0; o < static_cast<int>(step.y.size()); ++o)
       for (int k = 0; k < static_cast<int>(step.x.size()); ++k)
-        if (step.op->overwrites(o, k)) check_overwrite(plan, step, o, k);
+        if (step.op->overwrites(o, k)) check_overwrite(frame, step, o, k);
   }
 
-  void skipped(const Plan&, const Step& step) override {
+  void skipped(const Frame&, const Step& step) override {
     for (const int i : step.releases) live_.erase(i);
   }
 
-  void end(const Plan& plan) override {
+  void end(const Frame& frame) override {
     for (const auto& [i, sum] : leaves_)
-      invariant(checksum(slot(plan, i).view) == sum, "function \"{}\" changed {}, which it does not write",
-                plan.program().name, label(slot(plan, i).var));
+      invariant(checksum(frame[i].view) == sum, "function \"{}\" changed {}, which it does not write",
+                frame.program().name, label(slot(frame, i).var));
     if (reference_ == nullptr) return;
-    const Program& program = plan.program();
+    const Program& program = frame.program();
     for (std::size_t i = 0; i < program.outputs.size(); ++i) {
-      const std::string d = difference(expected_[i].view(), plan.root(i));
+      const std::string d = difference(expected_[i].view(), frame.root(i));
       if (d.empty()) continue;
       const std::string what = i < program.n_outputs
                                    ? fmt::format("output {}", i)
@@ -157,16 +157,17 @@ class DebugChecks : public Watch {
   }
 
  private:
-  static const Slot& slot(const Plan& plan, int i) { return plan.slots()[static_cast<std::size_t>(i)]; }
+  static const Slot& slot(const Frame& frame, int i) { return frame.schedule()[i]; }
 
-  static bool is_leaf(const Slot& s) {
-    return s.view.data != nullptr &&
+  static bool is_leaf(const Frame& frame, int i) {
+    const Slot& s = slot(frame, i);
+    return frame[i].view.data != nullptr &&
            (s.kind == Slot::Kind::input || s.kind == Slot::Kind::constant || s.kind == Slot::Kind::shared);
   }
 
-  [[noreturn]] static void blame(const Plan& plan, const Step& step, const std::string& reason) {
-    throw Bug(explain(step.op->name(), step.node->inputs, types_of(plan, step.x), step.node->where, reason,
-                      plan.program().name));
+  [[noreturn]] static void blame(const Frame& frame, const Step& step, const std::string& reason) {
+    throw Bug(explain(step.op->name(), step.node->inputs, types_of(frame, step.x), step.node->where, reason,
+                      frame.program().name));
   }
 
   /// Both sides of each rule that fired.
@@ -188,14 +189,14 @@ class DebugChecks : public Watch {
   }
 
   /// A declared view must lie in its base and be what infer says.
-  void check_view(const Plan& plan, int i) const {
-    for (; slot(plan, i).kind == Slot::Kind::view; i = slot(plan, i).base) {
+  void check_view(const Frame& frame, int i) const {
+    for (; slot(frame, i).kind == Slot::Kind::view; i = slot(frame, i).base) {
       const SizeItem& item = *views_.at(i);
       const Op& op = *item.node->op;
-      const View &y = slot(plan, i).view, &base = slot(plan, slot(plan, i).base).view;
-      const Types x = types_of(plan, item.x);
+      const View &y = frame[i].view, &base = frame[slot(frame, i).base].view;
+      const Types x = types_of(frame, item.x);
       const auto reject = [&](const std::string& reason) {
-        throw Bug(explain(op.name(), item.node->inputs, x, item.node->where, reason, plan.program().name));
+        throw Bug(explain(op.name(), item.node->inputs, x, item.node->where, reason, frame.program().name));
       };
       if (!lies_in(y, base))
         reject(fmt::format("it says that its output is a view of input {}, but the view reaches outside",
@@ -208,14 +209,14 @@ class DebugChecks : public Watch {
   }
 
   /// Writing the output over the input must give what writing beside it gave.
-  static void check_overwrite(const Plan& plan, const Step& step, int output, int input) {
-    const View& x = *step.xv[static_cast<std::size_t>(input)];
-    const View& y = *step.yv[static_cast<std::size_t>(output)];
+  static void check_overwrite(const Frame& frame, const Step& step, int output, int input) {
+    const View& x = frame.x(step)[input];
+    const View& y = frame.y(step)[output];
     if (x.dtype != y.dtype || !(x.shape == y.shape) || y.size() == 0) return;
     const Quiet quiet;
     std::vector<Tensor> xs, ys;
-    for (const View* v : step.xv) xs.push_back(copied(*v));
-    for (const View* v : step.yv) ys.push_back(copied(*v));
+    for (const int i : step.x) xs.push_back(copied(frame[i].view));
+    for (const int i : step.y) ys.push_back(copied(frame[i].view));
     ys[static_cast<std::size_t>(output)] = xs[static_cast<std::size_t>(input)];
     std::vector<View> views;
     for (const auto* tensors : {&xs, &ys})
@@ -225,17 +226,17 @@ class DebugChecks : public Watch {
     step.op->perform(Views(pointers.data(), static_cast<int>(xs.size())),
                      Views(pointers.data() + xs.size(), static_cast<int>(ys.size())));
     for (std::size_t o = 0; o < ys.size(); ++o) {
-      const std::string d = difference(*step.yv[o], ys[o].view());
+      const std::string d = difference(frame.y(step)[static_cast<int>(o)], ys[o].view());
       if (!d.empty())
         blame(
-            plan, step,
+            frame, step,
             fmt::format("it says that output {} may be written over input {}, but then output {} differs: {}",
                         output, input, o, d));
     }
   }
 
-  std::unique_ptr<Plan> reference_;  ///< null: this plan is one
-  std::unique_ptr<Plan> sides_;
+  std::unique_ptr<Frame> reference_;  ///< null: this frame is one
+  std::unique_ptr<Frame> sides_;
   Values expected_;
   std::unordered_map<int, const SizeItem*> views_;  ///< by slot
   std::set<int> live_;  ///< arrays that steps have written and somebody still reads

@@ -6,8 +6,8 @@
 #include <set>
 
 #include "core/body.h"
+#include "core/frame.h"
 #include "core/identity.h"
-#include "core/plan.h"
 #include "core/size_checks.h"
 #include "core/walk.h"
 
@@ -356,13 +356,13 @@ std::ostream& operator<<(std::ostream& out, const Values& values) {
 
 Values Function::call(const Tensor* values, std::size_t n) const {
   check(is_set(), "an empty Function was called");
-  const std::shared_ptr<Plan> running = plan_;  // also if the handle is given away meanwhile
+  const std::shared_ptr<Frame> running = frame_;  // also if the handle is given away meanwhile
   return running->call(values, n);
 }
 
 Values Function::operator()(std::initializer_list<Keyword> args) const {
   check(is_set(), "an empty Function was called");
-  const std::shared_ptr<Plan> running = plan_;
+  const std::shared_ptr<Frame> running = frame_;
   return running->call(args);
 }
 
@@ -418,7 +418,12 @@ std::shared_ptr<const Program> swapped(const std::shared_ptr<const Program>& pro
 
 Function Function::copy(const CopyArgs& args) const {
   check(is_set(), "an empty Function has no copy");
-  const auto program = std::make_shared<Program>(plan_->program());
+  Function f;
+  if (args.swap.empty() && !args.delete_updates && args.name.empty()) {
+    f.frame_ = std::make_shared<Frame>(frame_->share_schedule());
+    return f;
+  }
+  const auto program = std::make_shared<Program>(frame_->program());
   const VarMap<Var> by = checked_swaps(*program, args);
   if (args.delete_updates) {
     program->outputs.resize(program->n_outputs);
@@ -428,24 +433,23 @@ Function Function::copy(const CopyArgs& args) const {
   program->reference = swapped(program->reference, by, program->outputs.size());
   if (program->sides != nullptr) program->sides = swapped(program->sides, by, program->sides->outputs.size());
   if (!args.name.empty()) program->name = args.name;
-  Function f;
-  f.plan_ = std::make_shared<Plan>(program);
+  f.frame_ = std::make_shared<Frame>(make_schedule(program));
   return f;
 }
 
-Plan& Function::plan() const {
+Frame& Function::frame() const {
   check(is_set(), "an empty Function was used: it was declared but never compiled");
-  return *plan_;
+  return *frame_;
 }
 
-const std::string& Function::name() const { return plan().program().name; }
-const Vars& Function::outputs() const { return plan().program().outputs; }
-const std::vector<Shared>& Function::updated() const { return plan().program().updated; }
-const Trace& Function::trace() const { return plan().program().trace; }
+const std::string& Function::name() const { return frame().program().name; }
+const Vars& Function::outputs() const { return frame().program().outputs; }
+const std::vector<Shared>& Function::updated() const { return frame().program().updated; }
+const Trace& Function::trace() const { return frame().program().trace; }
 
 Function compile(const FunctionArgs& args, const Rewrites& rewrites, Where at) {
   Function f;
-  f.plan_ = std::make_shared<Plan>(Compiler(args, rewrites, at).compile());
+  f.frame_ = std::make_shared<Frame>(make_schedule(Compiler(args, rewrites, at).compile()));
   return f;
 }
 

@@ -154,7 +154,7 @@ struct CopyArgs {
   std::string name = {};                             ///< the same, if empty
 };
 
-class Plan;
+class Frame;
 
 /// A compiled function. A handle: copies share the memory it runs in, `copy()` does not; one call at a time.
 class Function {
@@ -172,13 +172,13 @@ class Function {
   Values call(const Tensor* values, std::size_t n) const;
 
   /// A function with the same shared variables, and memory of its own: for another thread. Nothing is
-  /// rewritten again. With `.swap`, other variables of the same type are read, and updated, instead. Throws
+  /// rewritten again, and without arguments nothing is planned again either. With `.swap`, other variables of the same type are read, and updated, instead. Throws
   /// Error if the types differ, a variable is swapped twice, is not used by the function, or would be updated
   /// twice.
   Function copy(const CopyArgs& args = {}) const;
 
   /// Whether the handle is not empty. All that asks an empty one for something throws Error.
-  bool is_set() const { return plan_ != nullptr; }
+  bool is_set() const { return frame_ != nullptr; }
   const std::string& name() const;
   /// The graph that runs, after all rewriting: outputs, then new values of updated variables.
   const Vars& outputs() const;
@@ -187,11 +187,11 @@ class Function {
   /// The memory it runs in, for people: the arena, each buffer with what it holds at which steps, and what is
   /// a view or written over something else. Sizes are those of the last call.
   std::string memory() const;
-  Plan& plan() const;
+  Frame& frame() const;
 
  private:
   friend Function compile(const FunctionArgs& args, const Rewrites& rewrites, Where at);
-  std::shared_ptr<Plan> plan_;
+  std::shared_ptr<Frame> frame_;
 };
 
 Function compile(const FunctionArgs& args, const Rewrites& rewrites, Where at);

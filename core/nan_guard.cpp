@@ -32,27 +32,29 @@ std::string fault(const View& v) {
 
 class NanGuard : public Watch {
  public:
-  void begin(const Plan& plan, const std::vector<Tensor>&) override {
-    for (const Slot& slot : plan.slots()) {
+  void begin(const Frame& frame, const std::vector<Tensor>&) override {
+    for (int i = 0; i < static_cast<int>(frame.schedule().slots.size()); ++i) {
+      const Slot& slot = frame.schedule()[i];
+      const View& x = frame[i].view;
       if (slot.kind != Slot::Kind::input && slot.kind != Slot::Kind::shared) continue;
-      const std::string found = fault(slot.view);
+      const std::string found = fault(x);
       if (found.empty()) continue;
-      fail("function \"{}\": {} {}, {}, holds {}", plan.program().name,
+      fail("function \"{}\": {} {}, {}, holds {}", frame.program().name,
            slot.kind == Slot::Kind::input ? "input" : "shared variable", label(slot.var),
-           Type(slot.view.dtype, slot.view.shape), found);
+           Type(x.dtype, x.shape), found);
     }
   }
 
-  void after(const Plan& plan, const Step& step) override {
+  void after(const Frame& frame, const Step& step) override {
     for (std::size_t o = 0; o < step.y.size(); ++o) {
-      const View& y = *step.yv[o];
+      const View& y = frame.y(step)[static_cast<int>(o)];
       const std::string found = fault(y);
       if (found.empty()) continue;
       const std::string& name = step.node->name;
-      throw Error(explain(step.op->name(), step.node->inputs, types_of(plan, step.x), step.node->where,
+      throw Error(explain(step.op->name(), step.node->inputs, types_of(frame, step.x), step.node->where,
                           fmt::format("output {}{}, {}, holds {}", o, name.empty() ? "" : " '" + name + "'",
                                       Type(y.dtype, y.shape), found),
-                          plan.program().name));
+                          frame.program().name));
     }
   }
 };

@@ -7,7 +7,7 @@
 
 #include "core/body.h"
 #include "core/op.h"
-#include "core/plan.h"
+#include "core/frame.h"
 #include "core/walk.h"
 
 namespace damo {
@@ -148,7 +148,7 @@ std::string print_tree(const Vars& outputs, const std::vector<std::string>& titl
 }
 
 std::vector<std::string> titles_of(const Function& f) {
-  std::vector<std::string> titles(f.plan().program().n_outputs);
+  std::vector<std::string> titles(f.frame().program().n_outputs);
   for (std::size_t i = 0; i < titles.size(); ++i) titles[i] = fmt::format("output {}", i);
   for (const Shared& s : f.updated()) titles.push_back("new value of " + label(s));
   return titles;

@@ -32,24 +32,23 @@ class Profiler : public Watch {
  public:
   explicit Profiler(std::shared_ptr<Profile> profile) : profile_(std::move(profile)) {}
 
-  void begin(const Plan&, const std::vector<Tensor>&) override {
+  void begin(const Frame&, const std::vector<Tensor>&) override {
     call_start_ = Clock::now();
     step_ = 0;
   }
-  void before(const Plan&, const Step&) override { step_start_ = Clock::now(); }
-  void after(const Plan& plan, const Step& step) override {
+  void before(const Frame&, const Step&) override { step_start_ = Clock::now(); }
+  void after(const Frame& frame, const Step& step) override {
     Profile::Line& line = profile_->steps[step_++];
     line.seconds += seconds_since(step_start_);
     ++line.calls;
     for (std::size_t k = 0; k < step.x.size(); ++k)
-      if (step.op->reads(static_cast<int>(k)) && plan.has(step.x[k]))
-        line.bytes_read += bytes_of(*step.xv[k]);
-    for (const View* y : step.yv) line.bytes_written += bytes_of(*y);
-    line.flops += step.op->flops(Views(step.xv.data(), static_cast<int>(step.xv.size())),
-                                 Views(step.yv.data(), static_cast<int>(step.yv.size())));
+      if (step.op->reads(static_cast<int>(k)) && frame.has(step.x[k]))
+        line.bytes_read += bytes_of(frame[step.x[k]].view);
+    for (const int i : step.y) line.bytes_written += bytes_of(frame[i].view);
+    line.flops += step.op->flops(frame.x(step), frame.y(step));
   }
-  void skipped(const Plan&, const Step&) override { ++step_; }
-  void end(const Plan&) override {
+  void skipped(const Frame&, const Step&) override { ++step_; }
+  void end(const Frame&) override {
     ++profile_->calls;
     profile_->seconds += seconds_since(call_start_);
   }
@@ -82,13 +81,13 @@ void add_table(std::string& s, const std::string& title, std::vector<Profile::Li
 
 }  // namespace
 
-std::unique_ptr<Watch> profiler(const Plan& plan, std::shared_ptr<Profile>& profile) {
+std::unique_ptr<Watch> profiler(const Schedule& schedule, std::shared_ptr<Profile>& profile) {
   profile = std::make_shared<Profile>();
-  profile->function = plan.program().name;
-  for (const Segment& segment : plan.segments())
+  profile->function = schedule.program->name;
+  for (const Segment& segment : schedule.segments)
     for (const Step& step : segment.steps)
       profile->steps.push_back({step.op->name(), step.node->name, to_string(step.node->where)});
-  if (plan.program().registers_profile) {
+  if (schedule.program->registers_profile) {
     Registry& r = registry();
     const std::lock_guard lock(r.mutex);
     r.all.push_back(profile);
@@ -98,7 +97,7 @@ std::unique_ptr<Watch> profiler(const Plan& plan, std::shared_ptr<Profile>& prof
 
 const Profile& measured(const Function& f) {
   check(f.is_set(), "an empty Function has no profile");
-  const Profile* profile = f.plan().profile();
+  const Profile* profile = f.frame().profile();
   check(profile != nullptr, "function \"{}\" is not profiled: make it with .profile = true", f.name());
   return *profile;
 }

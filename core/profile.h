@@ -34,9 +34,10 @@ std::string to_string(const Profile& profile);
 /// The profiles of all functions made while set_default_profile(true) held, those that are gone included.
 std::string profiles();
 
+struct Schedule;
 class Watch;
 
-/// Fills a new profile of this plan.
-std::unique_ptr<Watch> profiler(const Plan& plan, std::shared_ptr<Profile>& profile);
+/// Fills a new profile of what runs by this schedule.
+std::unique_ptr<Watch> profiler(const Schedule& schedule, std::shared_ptr<Profile>& profile);
 
 }  // namespace damo

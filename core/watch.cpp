@@ -12,13 +12,14 @@ std::string index_text(const Sizes& shape, std::int64_t element) {
   return "(" + s + (shape.size() == 1 ? ",)" : ")");
 }
 
-Types types_of(const Plan& plan, const std::vector<int>& slots) {
+Types types_of(const Frame& frame, const std::vector<int>& slots) {
   Types types;
   for (const int i : slots) {
-    const Slot& s = plan.slots()[static_cast<std::size_t>(i)];
-    Type t(s.type.dtype, s.view.shape, s.type.stretch);
-    t.has_value = s.has_value;
-    t.value = s.value;
+    const Type& known = frame.schedule()[i].type;
+    const Frame::Array& a = frame[i];
+    Type t(known.dtype, a.view.shape, known.stretch);
+    t.has_value = a.has_value;
+    t.value = a.value;
     types.push_back(t);
   }
   return types;

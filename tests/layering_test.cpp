@@ -95,14 +95,14 @@ TEST_CASE("an include against the layers is found") {
   CHECK(complaint("ops/dot.cpp", {"core/graph.h", true}) == "");
   CHECK(complaint("ops/dot.cpp", {"ops/dot.h", true}) == "");
   CHECK(complaint("ops/dot.cpp", {"fmt/format.h", false}) == "");
-  CHECK(complaint("core/plan.cpp", {"ops/dot.h", true}) ==
+  CHECK(complaint("core/frame.cpp", {"ops/dot.h", true}) ==
         "\"ops/dot.h\" belongs to a later layer than core");
   CHECK(complaint("models/SdA.h", {"apps/common.h", true}) ==
         "\"apps/common.h\" belongs to a later layer than models");
-  CHECK(complaint("core/plan.cpp", {"plan.h", true}) == "\"plan.h\" must begin with the name of a layer");
-  CHECK(complaint("core/plan.cpp", {"tests/support.h", true}) ==
+  CHECK(complaint("core/frame.cpp", {"frame.h", true}) == "\"frame.h\" must begin with the name of a layer");
+  CHECK(complaint("core/frame.cpp", {"tests/support.h", true}) ==
         "\"tests/support.h\" must begin with the name of a layer");
-  CHECK(complaint("core/plan.cpp", {"core/plan.h", false}) == "<core/plan.h> is ours, write it in quotes");
+  CHECK(complaint("core/frame.cpp", {"core/frame.h", false}) == "<core/frame.h> is ours, write it in quotes");
 }
 
 TEST_CASE("every source includes only its own layer and those before it") {

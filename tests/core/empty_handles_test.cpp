@@ -38,7 +38,7 @@ const std::vector<Use>& uses() {
       {"Function.updated", [] { f.updated(); }},
       {"Function.trace", [] { f.trace(); }},
       {"Function.memory", [] { f.memory(); }},
-      {"Function.plan", [] { f.plan(); }},
+      {"Function.frame", [] { f.frame(); }},
       {"debugprint(Function)", [] { debugprint(f); }},
       {"to_dot(Function)", [] { to_dot(f); }},
       {"measured", [] { measured(f); }},

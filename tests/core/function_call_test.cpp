@@ -118,12 +118,12 @@ TEST_CASE("a copy has memory of its own and the same variables") {
   const Function f = function({.inputs = {x}, .outputs = s + x, .updates = {{s, s + x}}, .name = "f"});
   const Function g = f.copy();
   CHECK(g.name() == "f");
-  CHECK(&g.plan() != &f.plan());
+  CHECK(&g.frame() != &f.frame());
   CHECK(double(f(1)) == 1);
   CHECK(double(g(2)) == 3);
   CHECK(s.get_value().item() == 3);
   const Function handle = f;
-  CHECK(&handle.plan() == &f.plan());
+  CHECK(&handle.frame() == &f.frame());
   CHECK_FALSE(Function().is_set());
 }
 

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "core/branches.h"
+#include "core/frame.h"
 #include "core/function.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
@@ -39,6 +40,22 @@ std::string printed(F f) {
 }
 
 }  // namespace
+
+TEST_CASE("a copy plans nothing again: it shares the schedule, and has a frame of its own") {
+  const Var x = vector("x", float64);
+  const Shared w = shared(doubles({1, 2}), "w");
+  const Function f = function({.inputs = {x}, .outputs = sum(w * x), .updates = {{w, w + x}}, .name = "f"}),
+                 g = f.copy();
+  CHECK(&g.frame() != &f.frame());
+  CHECK(&g.frame().schedule() == &f.frame().schedule());
+  const Function h = f.copy({.name = "h"}), without = f.copy({.delete_updates = true});
+  CHECK(&h.frame().schedule() != &f.frame().schedule());
+  CHECK(&without.frame().schedule() != &f.frame().schedule());
+  CHECK(f(Tensor{1., 1.}).item() == 3);
+  CHECK(g(Tensor{1., 1.}).item() == 5);
+  CHECK(without(Tensor{1., 1.}).item() == 7);
+  CHECK(h(Tensor{1., 1.}).item() == 7);
+}
 
 TEST_CASE("a copy with other variables reads and updates those") {
   for (const Mode mode : all_modes) {

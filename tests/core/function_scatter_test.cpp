@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "core/function.h"
-#include "core/plan.h"
+#include "core/frame.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 
@@ -79,7 +79,7 @@ std::int64_t check_model(const Model& m, const Tensor& good) {
         for (std::size_t k = 0; k < rows * columns; ++k)
           CHECK(m.tables[i].get_value().to_vector<double>()[k] ==
                 doctest::Approx(after[i].to_vector<double>()[k]).epsilon(1e-12));
-    if (mode == Mode::FAST_RUN) bytes = f.plan().arena_bytes();
+    if (mode == Mode::FAST_RUN) bytes = f.frame().arena_bytes();
   }
   return bytes;
 }
@@ -152,7 +152,7 @@ TEST_CASE("positions that are a variable, updated in the same call") {
     CHECK(B.get_value().at<double>(i, 0) == doctest::Approx(b.at<double>(i, 0) + changed));
   }
   CHECK(at.get_value().to_vector<int>() == std::vector<int>{2, 3});
-  CHECK(f.plan().arena_bytes() < table_bytes);
+  CHECK(f.frame().arena_bytes() < table_bytes);
   at.set_value(ints({1, 300}));
   const Tensor a1 = A.get_value(), b1 = B.get_value();
   CHECK(error_of([&] { f(); }).find("index 300 at position 1 is out of range") != std::string::npos);
@@ -175,7 +175,7 @@ TEST_CASE("two assertions, and tables in a branch") {
   CHECK(identical(B.get_value(), b0));
   f(1.);
   CHECK(B.get_value().at<double>(3, 4) == 2 * b0.at<double>(3, 4));
-  CHECK(f.plan().arena_bytes() < table_bytes);
+  CHECK(f.frame().arena_bytes() < table_bytes);
 
   const Function g =
       function({.inputs = {a, use},

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "core/function.h"
-#include "core/plan.h"
+#include "core/frame.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 
@@ -124,6 +124,6 @@ TEST_CASE("the arena is reused: a long chain needs the memory of few arrays") {
   const Function f = function({.inputs = {x}, .outputs = y, .mode = Mode::FAST_COMPILE});
   f(test::random({100}, float64, 1));
   // Each step's outer product is 80 000 bytes.
-  CHECK(f.plan().arena_bytes() < 3 * 80000);
-  CHECK(f.plan().arena_bytes() >= 80000);
+  CHECK(f.frame().arena_bytes() < 3 * 80000);
+  CHECK(f.frame().arena_bytes() >= 80000);
 }

@@ -3,14 +3,14 @@
 #include <cstddef>
 #include <vector>
 
-#include "core/plan.h"
+#include "core/schedule.h"
 #include "core/walk.h"
 
-/// The first half of building a plan: an array for each Var, the branches in which it is needed, and the
+/// The first half of building a schedule: an array for each Var, the branches in which it is needed, and the
 /// segments in which its sizes and its elements become known.
 namespace damo {
 
-class PlanSlots {
+class ScheduleSlots {
  protected:
   static constexpr int nowhere = Branches::nowhere;
 
@@ -19,8 +19,8 @@ class PlanSlots {
     int data = nowhere, size = nowhere, value = nowhere;
   };
 
-  explicit PlanSlots(Plan& plan)
-      : plan_(plan), program_(*plan.program_), order_(toposort(roots_of(program_))) {}
+  explicit ScheduleSlots(Schedule& made)
+      : made_(made), program_(*made.program), order_(toposort(roots_of(program_))) {}
 
   static Vars roots_of(const Program& program) {
     Vars roots = program.checked;
@@ -34,7 +34,7 @@ class PlanSlots {
   bool assign_segments();
   void forget_branches();  ///< from here on all branches run
 
-  Slot& slot(int i) { return plan_.slots_[static_cast<std::size_t>(i)]; }
+  Slot& slot(int i) { return made_.slots[static_cast<std::size_t>(i)]; }
   Need& need(int i) { return needs_[static_cast<std::size_t>(i)]; }
   int slot_of(const Var& v) const { return slot_of_.at(v); }
   std::vector<int> inputs_of(const Node& node) const {
@@ -49,8 +49,7 @@ class PlanSlots {
   }
 
   bool is_integer(int i) { return slot(i).kind == Slot::Kind::integer; }
-  /// An integer scalar whose value is known before any kernel of its segment runs.
-  bool is_known_early(int i);
+  bool is_known_early(int i) { return slot(i).is_known_early(); }
   /// The slot that owns the memory of slot i.
   int root(int i) {
     while (slot(i).root != i) {
@@ -61,7 +60,7 @@ class PlanSlots {
   }
 
   int anything(const Need& n) const {
-    const Branches& b = plan_.branches_;
+    const Branches& b = made_.branches;
     return b.common(b.common(n.data, n.size), n.value);
   }
   /// Whether the node chooses among arrays of one known size.
@@ -76,7 +75,7 @@ class PlanSlots {
   /// known[branch], which is own(known[parent], condition) along the way from the root.
   template <class F>
   int along(int branch, std::vector<int>& known, F own) const {
-    const Branches& all = plan_.branches_;
+    const Branches& all = made_.branches;
     known.resize(static_cast<std::size_t>(all.size()), -1);
     std::vector<int> path;
     for (int b = branch; known[static_cast<std::size_t>(b)] < 0; b = all[b].parent) path.push_back(b);
@@ -86,7 +85,7 @@ class PlanSlots {
     return known[static_cast<std::size_t>(branch)];
   }
 
-  Plan& plan_;
+  Schedule& made_;
   const Program& program_;
   std::vector<NodePtr> order_;
   VarMap<int> slot_of_;
@@ -95,7 +94,7 @@ class PlanSlots {
   std::vector<int> persistent_;  ///< slots whose memory is kept to the end of the call
 
  private:
-  void want(int& branch, int in) const { branch = plan_.branches_.common(branch, in); }
+  void want(int& branch, int in) const { branch = made_.branches.common(branch, in); }
   /// Where `node` is needed if its result is needed `in` that branch, for the sake of input k.
   int branch_of(const Node& node, std::size_t k, int in);
   /// Whether all about the sizes was checked when the graph was built.
