@@ -1,7 +1,7 @@
 #pragma once
 #include <cstdint>
 
-#include "core/mt19937.h"
+#include "mt19937.h"
 
 namespace damo {
 

@@ -1,5 +1,5 @@
 #pragma once
-#include "core/graph.h"
+#include "graph.h"
 
 namespace damo {
 

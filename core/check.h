@@ -1,8 +1,8 @@
 #pragma once
 #include <fmt/format.h>
 
-#include "core/error.h"
-#include "core/type.h"
+#include "error.h"
+#include "type.h"
 
 /// For authors of ops and readers: conditions that end in an Error or a Bug. Includes fmt; not for users'
 /// headers.

@@ -1,5 +1,5 @@
 #pragma once
-#include "core/tensor.h"
+#include "tensor.h"
 
 namespace damo {
 

@@ -3,7 +3,7 @@
 #include <span>
 #include <utility>
 
-#include "core/mt19937.h"
+#include "mt19937.h"
 
 /// What NumPy's legacy RandomState draws of more than one number, number for number, on the bare generator:
 /// RandomState and compiled functions share it. The checks are apart, so that a call can make them all before

@@ -1,5 +1,5 @@
 #pragma once
-#include "core/op.h"
+#include "op.h"
 
 namespace damo {
 

@@ -1,7 +1,7 @@
 #pragma once
 #include <atomic>
 
-#include "core/tensor.h"
+#include "tensor.h"
 
 /// 0 * NaN and 0 * Inf are NaN: what is multiplied by exactly 0 may be left out only where it is known to be
 /// finite. A shared variable that nobody else can write keeps that knowledge in a byte of its own, to which

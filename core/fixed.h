@@ -1,7 +1,7 @@
 #pragma once
 #include <unordered_set>
 
-#include "core/graph.h"
+#include "graph.h"
 
 /// What a rewriting must neither remove nor look through (RewriteArgs::fixed), for rules that are functions.
 namespace damo {

@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/graph.h"
-#include "core/rewrite.h"
-#include "core/shared.h"
+#include "graph.h"
+#include "rewrite.h"
+#include "shared.h"
 
 /// From a graph to something that runs.
 namespace damo {

@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/error.h"
-#include "core/tensor.h"
-#include "core/type.h"
+#include "error.h"
+#include "tensor.h"
+#include "type.h"
 
 /// The expression graph: immutable nodes, and handles to them. Rewriting makes a new graph.
 namespace damo {

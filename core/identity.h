@@ -1,5 +1,5 @@
 #pragma once
-#include "core/op.h"
+#include "op.h"
 
 /// The two ops that core itself needs: they change no element.
 namespace damo {

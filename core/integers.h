@@ -1,7 +1,7 @@
 #pragma once
 #include <cstdint>
 
-#include "core/tensor.h"
+#include "tensor.h"
 
 /// Integers of any dtype that are sizes, bounds or conditions.
 namespace damo {

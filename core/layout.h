@@ -4,7 +4,7 @@
 #include <set>
 #include <utility>
 
-#include "core/size.h"
+#include "size.h"
 
 namespace damo {
 

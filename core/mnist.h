@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "core/dataset.h"
+#include "dataset.h"
 
 /// The MNIST digits (LeCun, Cortes and Burges), or any other set in its four files, such as Fashion-MNIST.
 namespace damo {

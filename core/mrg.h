@@ -2,7 +2,7 @@
 #include <array>
 #include <cstdint>
 
-#include "core/tensor.h"
+#include "tensor.h"
 
 /// MRG31k3p (L'Ecuyer and Touzin, "Fast combined multiple recursive generators with multipliers of the form
 /// a = +-2^q +-2^r", Winter Simulation Conference 2000), as Theano's rng_mrg lays it out: a random variable

@@ -3,7 +3,7 @@
 #include <functional>
 #include <string>
 
-#include "core/tensor.h"
+#include "tensor.h"
 
 /// The .npy format (numpy.lib.format), apart from where its bytes come from.
 namespace damo {

@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/tensor.h"
+#include "tensor.h"
 
 /// NumPy's files (numpy.lib.format; https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
 /// Tensors come back bit for bit, row-major. Every failure is an Error that names the file and what is wrong

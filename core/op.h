@@ -6,8 +6,8 @@
 #include <string>
 #include <typeinfo>
 
-#include "core/check.h"
-#include "core/graph.h"
+#include "check.h"
+#include "graph.h"
 
 /// For authors of ops.
 namespace damo {

@@ -1,8 +1,8 @@
 #pragma once
 #include <string>
 
-#include "core/rows_cols.h"
-#include "core/tensor.h"
+#include "rows_cols.h"
+#include "tensor.h"
 
 namespace damo {
 

@@ -1,8 +1,8 @@
 #pragma once
 #include <string>
 
-#include "core/function.h"
-#include "core/graph.h"
+#include "function.h"
+#include "graph.h"
 
 namespace damo {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/function.h"
+#include "function.h"
 
 /// Where a function's time goes.
 namespace damo {

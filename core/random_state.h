@@ -3,9 +3,9 @@
 #include <span>
 #include <vector>
 
-#include "core/draws.h"
-#include "core/mt19937.h"
-#include "core/tensor.h"
+#include "draws.h"
+#include "mt19937.h"
+#include "tensor.h"
 
 namespace damo {
 

@@ -4,7 +4,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "core/graph.h"
+#include "graph.h"
 
 /// Rewriting: rules, and the loop that applies them.
 namespace damo {
@@ -67,14 +67,15 @@ struct RewriteArgs {
 };
 
 /// Applies rules bottom-up, to what they make at once, until none fires. A rule fires only if its other side
-/// exists for these types, and dtype, rank and stretched axes stay the same. Throws Bug if an expression comes
-/// up again while it is being rewritten.
+/// exists for these types, and dtype, rank and stretched axes stay the same. Throws Bug if an expression
+/// comes up again while it is being rewritten.
 Vars rewrite(const Vars& outputs, const std::vector<Rule>& rules, const RewriteArgs& args = {});
 
-/// The names of rules that feed each other for ever, in turn: fired on the left side of one of them, they come
-/// back to an expression of the form from which they set out. None if there are no such rules. (Functions that
-/// stand for patterns must see to it themselves that they make something smaller.)
-std::vector<std::string> loop_in(const std::vector<Rule>& rules, const std::vector<std::string>& exclude = {});
+/// The names of rules that feed each other for ever, in turn: fired on the left side of one of them, they
+/// come back to an expression of the form from which they set out. None if there are no such rules.
+/// (Functions that stand for patterns must see to it themselves that they make something smaller.)
+std::vector<std::string> loop_in(const std::vector<Rule>& rules,
+                                 const std::vector<std::string>& exclude = {});
 
 /// The value of an expression whose inputs are all constants, if it is small; else an empty Var.
 Var fold_constant(const Var& v);

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "core/branches.h"
-#include "core/function.h"
-#include "core/op.h"
+#include "branches.h"
+#include "function.h"
+#include "op.h"
 
 /// What a function runs: steps over arrays, made once from the graph; it never walks nodes. A Schedule is
 /// what was decided when the function was built, and never changes: copies share it. A Frame (frame.h) is the

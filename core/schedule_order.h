@@ -3,7 +3,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "core/schedule_slots.h"
+#include "schedule_slots.h"
 
 /// The second part of building a schedule: the steps, and which of them run before which.
 namespace damo {

@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <vector>
 
-#include "core/schedule.h"
-#include "core/walk.h"
+#include "schedule.h"
+#include "walk.h"
 
 /// The first half of building a schedule: an array for each Var, the branches in which it is needed, and the
 /// segments in which its sizes and its elements become known.

@@ -2,7 +2,7 @@
 #include <atomic>
 #include <utility>
 
-#include "core/graph.h"
+#include "graph.h"
 
 namespace damo {
 

@@ -1,7 +1,7 @@
 #pragma once
 #include <cstdint>
 
-#include "core/type.h"
+#include "type.h"
 
 /// Arithmetic on sizes, which come from outside and may be anything: each function throws Error, with the
 /// reason alone, where the result does not exist.

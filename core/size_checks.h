@@ -3,7 +3,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "core/graph.h"
+#include "graph.h"
 
 /// Which operands of a graph must agree in size though their types do not tell: an op checks that in the
 /// call. A rewriting may make do without the op, or without an operand, but the call fails all the same.

@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "core/type.h"
+#include "type.h"
 
 namespace damo {
 

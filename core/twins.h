@@ -1,7 +1,7 @@
 #pragma once
 #include <unordered_map>
 
-#include "core/graph.h"
+#include "graph.h"
 
 /// Equal computations.
 namespace damo {
@@ -9,7 +9,8 @@ namespace damo {
 /// Whether both compute the same: one op on the same inputs, or equal constants.
 bool are_twins(const Node& a, const Node& b);
 
-/// Nodes of which each can be found by what it computes: the same op on the same inputs, or an equal constant.
+/// Nodes of which each can be found by what it computes: the same op on the same inputs, or an equal
+/// constant.
 class Twins {
  public:
   /// The node that was put and equals this one; if there is none, `node` itself is put. Nodes with effects,

@@ -1,8 +1,8 @@
 #pragma once
 #include <cstdint>
 
-#include "core/error.h"
-#include "core/type.h"
+#include "error.h"
+#include "type.h"
 
 /// For kernels: the C++ type of a dtype, and loops over strided arrays.
 namespace damo {

@@ -3,7 +3,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "core/graph.h"
+#include "graph.h"
 
 /// Walks over graphs: iterative and memoized, so that neither depth nor sharing hurts.
 namespace damo {

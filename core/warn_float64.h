@@ -1,13 +1,13 @@
 #pragma once
 #include <string>
 
-#include "core/graph.h"
+#include "graph.h"
 
 namespace damo {
 
 /// What happens when an operation gives float64 while floatX is float32 and none of its operands is float64:
-/// a float32 beside a wide integer, a mean of integers; and when a shared variable is made that holds float64.
-/// Theano's config.warn_float64.
+/// a float32 beside a wide integer, a mean of integers; and when a shared variable is made that holds
+/// float64. Theano's config.warn_float64.
 enum class WarnFloat64 {
   ignore,
   warn,   ///< a line on stderr, with the operation and the user's line

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "core/frame.h"
+#include "frame.h"
 
 /// Who looks on while a function runs: profiles, and the modes that find mistakes.
 namespace damo {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/file.h"
+#include "file.h"
 
 /// Zip archives as far as .npz files need them (PKWARE APPNOTE.TXT): stored and deflated entries, every
 /// checksum verified, no zip64, nothing between the entries. Every failure is an Error that names the file

@@ -2,10 +2,10 @@
 #include <memory>
 #include <vector>
 
-#include "models/dA.h"
-#include "models/hidden_layer.h"
-#include "models/logistic_regression.h"
-#include "models/training.h"
+#include "dA.h"
+#include "hidden_layer.h"
+#include "logistic_regression.h"
+#include "training.h"
 
 namespace damo {
 

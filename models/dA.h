@@ -2,8 +2,8 @@
 #include <memory>
 #include <vector>
 
-#include "models/params.h"
-#include "ops/ops.h"
+#include "../ops/ops.h"
+#include "params.h"
 
 namespace damo {
 

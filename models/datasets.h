@@ -1,9 +1,9 @@
 #pragma once
 #include <string>
 
-#include "core/dataset.h"
-#include "core/mnist.h"
-#include "core/shared.h"
+#include "../core/dataset.h"
+#include "../core/mnist.h"
+#include "../core/shared.h"
 
 namespace damo {
 

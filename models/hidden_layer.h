@@ -1,8 +1,8 @@
 #pragma once
 #include <vector>
 
-#include "models/params.h"
-#include "ops/ops.h"
+#include "../ops/ops.h"
+#include "params.h"
 
 namespace damo {
 

@@ -2,8 +2,8 @@
 #include <array>
 #include <vector>
 
-#include "models/hidden_layer.h"
-#include "models/logistic_regression.h"
+#include "hidden_layer.h"
+#include "logistic_regression.h"
 
 namespace damo {
 

@@ -2,9 +2,9 @@
 #include <functional>
 #include <vector>
 
-#include "models/datasets.h"
-#include "models/params.h"
-#include "ops/ops.h"
+#include "../ops/ops.h"
+#include "datasets.h"
+#include "params.h"
 
 /// Multi-class logistic regression, trained by conjugate gradients: the tutorial's module of this name.
 namespace damo::logistic_cg {

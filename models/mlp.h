@@ -1,8 +1,8 @@
 #pragma once
 #include <vector>
 
-#include "models/hidden_layer.h"
-#include "models/logistic_regression.h"
+#include "hidden_layer.h"
+#include "logistic_regression.h"
 
 namespace damo {
 

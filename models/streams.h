@@ -1,8 +1,8 @@
 #pragma once
 #include <memory>
 
-#include "core/random_state.h"
-#include "ops/random.h"
+#include "../core/random_state.h"
+#include "../ops/random.h"
 
 namespace damo {
 

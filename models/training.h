@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "models/datasets.h"
-#include "ops/ops.h"
+#include "../ops/ops.h"
+#include "datasets.h"
 
 namespace damo {
 

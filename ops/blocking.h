@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "ops/lanes.h"
+#include "lanes.h"
 
 /// How kernels cut their work, so that registers hold a block of results.
 namespace damo {

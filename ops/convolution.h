@@ -1,5 +1,5 @@
 #pragma once
-#include "core/tensor.h"
+#include "../core/tensor.h"
 
 /// The kernels of conv.h: products of matrices whose columns are patches of the images.
 namespace damo {

@@ -2,8 +2,8 @@
 #include <optional>
 #include <vector>
 
-#include "core/graph.h"
-#include "ops/index.h"
+#include "../core/graph.h"
+#include "index.h"
 
 /// Arrays made from numbers: ranges, grids, constants.
 namespace damo {

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/graph.h"
+#include "../core/graph.h"
 
 /// For rewrites of whole graphs: what depends on what.
 namespace damo {

@@ -2,8 +2,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "ops/convolution.h"
-#include "ops/patches.h"
+#include "convolution.h"
+#include "patches.h"
 
 namespace damo {
 

@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "ops/convolution.h"
+#include "convolution.h"
 
 namespace damo {
 

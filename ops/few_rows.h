@@ -1,7 +1,7 @@
 #pragma once
 #include <cstdint>
 
-#include "ops/rows.h"
+#include "rows.h"
 
 /// The inner loops of products of a large matrix with a few vectors (a minibatch of twenty, ten classes),
 /// where BLAS is far from what the processor can do. Registers hold a block of results; a block of rows of

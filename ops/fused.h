@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "ops/tile.h"
+#include "tile.h"
 
 /// For rewrites: elementwise operations that run as one.
 namespace damo {

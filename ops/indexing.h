@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "core/op.h"
-#include "ops/zeros.h"
+#include "../core/op.h"
+#include "zeros.h"
 
 /// The ops of indexing; `index.h` has the functions that make them.
 namespace damo {

@@ -1,5 +1,5 @@
 #pragma once
-#include "ops/grad.h"
+#include "grad.h"
 
 /// What is made of gradients: products with Jacobians and Hessians, and the matrices themselves.
 namespace damo {

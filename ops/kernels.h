@@ -4,7 +4,7 @@
 #include <cstring>
 #include <utility>
 
-#include "ops/scalar_op.h"
+#include "scalar_op.h"
 
 /// Rows of the elementwise table from lambdas: on Eigen arrays for floats (vectorized), on 64-bit values for
 /// integers.

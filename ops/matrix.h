@@ -1,7 +1,7 @@
 #pragma once
 #include <Eigen/LU>
 
-#include "core/op.h"
+#include "../core/op.h"
 
 /// For authors of linear algebra: Eigen's matrices, and what the ops check.
 namespace damo {

@@ -2,8 +2,8 @@
 #include <array>
 #include <cstdint>
 
-#include "core/op.h"
-#include "ops/scalar_op.h"
+#include "../core/op.h"
+#include "scalar_op.h"
 
 namespace damo {
 

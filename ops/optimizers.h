@@ -1,6 +1,6 @@
 #pragma once
-#include "core/function.h"
-#include "core/shared.h"
+#include "../core/function.h"
+#include "../core/shared.h"
 
 /// Updates for minimizing a cost. The parameters are shared variables, else an Error is thrown.
 namespace damo {
@@ -9,8 +9,7 @@ namespace damo {
 Updates sgd(const Arg& cost, const Vars& params, const Arg& learning_rate);
 
 /// v <- momentum v - learning_rate dcost/dp; p <- p + v. The velocities v start at zero.
-Updates momentum(const Arg& cost, const Vars& params, const Arg& learning_rate,
-                 const Arg& momentum = 0.9);
+Updates momentum(const Arg& cost, const Vars& params, const Arg& learning_rate, const Arg& momentum = 0.9);
 
 struct AdamArgs {
   double beta1 = 0.9;

@@ -1,5 +1,5 @@
 #pragma once
-#include "core/rewrite.h"
+#include "../core/rewrite.h"
 
 /// Rewrites that a pattern cannot say. A rule's function returns the replacement of one Var, or an empty Var.
 namespace damo {

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <memory>
 
-#include "core/threads.h"
-#include "ops/convolution.h"
+#include "../core/threads.h"
+#include "convolution.h"
 
 /// Between images and the matrix of their patches, block by block (im2col and col2im).
 namespace damo {

@@ -1,8 +1,8 @@
 #pragma once
 #include <algorithm>
 
-#include "core/tensor.h"
-#include "ops/pool.h"
+#include "../core/tensor.h"
+#include "pool.h"
 
 /// The kernels of pool.h.
 namespace damo {

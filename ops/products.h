@@ -2,7 +2,7 @@
 #include <optional>
 #include <vector>
 
-#include "core/graph.h"
+#include "../core/graph.h"
 
 /// For rewrites and other products: products, and products that are added to something.
 namespace damo {

@@ -4,9 +4,9 @@
 #include <span>
 #include <vector>
 
-#include "core/mt19937.h"
-#include "core/op.h"
-#include "core/shared.h"
+#include "../core/mt19937.h"
+#include "../core/op.h"
+#include "../core/shared.h"
 
 /// For the random variables: what their ops share, and what draws with them.
 namespace damo {

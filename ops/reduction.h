@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "core/op.h"
-#include "core/visit.h"
-#include "ops/reduce.h"
+#include "../core/op.h"
+#include "../core/visit.h"
+#include "reduce.h"
 
 /// For reductions: which axes go, and loops over those that go and those that stay.
 namespace damo {

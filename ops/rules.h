@@ -1,5 +1,5 @@
 #pragma once
-#include "core/rewrite.h"
+#include "../core/rewrite.h"
 
 namespace damo {
 

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "core/op.h"
+#include "../core/op.h"
 
 /// For authors of elementwise operations: a table whose rows are functions, value and derivative side by
 /// side.

@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <string>
 
-#include "core/graph.h"
+#include "../core/graph.h"
 
 /// Sizes as inputs of a node: of reshape and alloc.
 namespace damo {

@@ -3,7 +3,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "ops/grad.h"
+#include "grad.h"
 
 /// What `grad` differentiates in place of the graph that it is given.
 namespace damo {

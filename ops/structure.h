@@ -2,8 +2,8 @@
 #include <optional>
 #include <vector>
 
-#include "core/graph.h"
-#include "core/walk.h"
+#include "../core/graph.h"
+#include "../core/walk.h"
 
 /// For rewrites: what the ops that only move elements are made of.
 namespace damo {
@@ -20,8 +20,8 @@ bool is_join(const Var& v);
 /// The axes that are gone from v, a sum of floats, as bits; or none.
 std::optional<std::uint32_t> sum_mask(const Var& v);
 
-/// Whether v's elements are some of its first input's, each as often as the others say: x.T, x[a:b, i], x[rows],
-/// x reshaped or stretched.
+/// Whether v's elements are some of its first input's, each as often as the others say: x.T, x[a:b, i],
+/// x[rows], x reshaped or stretched.
 bool only_moves(const Var& v);
 
 /// Whether all elements of v are the constant 0.

@@ -1,7 +1,7 @@
 #pragma once
 #include <vector>
 
-#include "ops/scalar_op.h"
+#include "scalar_op.h"
 
 namespace damo {
 

@@ -5,8 +5,8 @@
 #include <set>
 #include <string>
 
-// Each header compiles alone, and all of them together, in either order: headers.cmake makes the sources of
-// this program that show it, where no source of the library does.
+// Each header compiles alone, and all of them together, in either order and by the names in quotes and in
+// <damo/...>: headers.cmake makes the sources of this program that show it, where no source of the library does.
 
 namespace {
 
@@ -48,8 +48,11 @@ TEST_CASE("each header is the first that some source includes") {
     }
     CHECK(includes_of(source).first == header);
   }
-  for (const char* order : {"forward.cpp", "backward.cpp"})
-    CHECK(includes_of(fs::path(DAMO_HEADER_SOURCES) / order).count == headers.size());
-  CHECK(includes_of(fs::path(DAMO_HEADER_SOURCES) / "forward.cpp").first == *headers.begin());
-  CHECK(includes_of(fs::path(DAMO_HEADER_SOURCES) / "backward.cpp").first == *headers.rbegin());
+  const Includes forward = includes_of(fs::path(DAMO_HEADER_SOURCES) / "forward.cpp");
+  const Includes backward = includes_of(fs::path(DAMO_HEADER_SOURCES) / "backward.cpp");
+  CHECK(forward.count == headers.size());
+  CHECK(forward.first == *headers.begin());
+  CHECK(backward.count == headers.size());
+  CHECK(backward.first == "damo/" + *headers.rbegin());
+  CHECK(includes_of(fs::path(DAMO_HEADER_SOURCES) / "twice.cpp").count == 2 * headers.size());
 }

@@ -35,13 +35,15 @@ std::string folder_of(const std::string& path) { return path.substr(0, path.find
 
 auto layer_of(const std::string& path) { return std::find(layers.begin(), layers.end(), folder_of(path)); }
 
-// What is wrong with an #include in `file`, a path from the project root; "" if nothing is.
-std::string complaint(const std::string& file, const Include& include) {
-  const auto at = layer_of(include.name);
-  if (!include.quoted) return at == layers.end() ? "" : "<" + include.name + "> is ours, write it in quotes";
-  if (at == layers.end()) return "\"" + include.name + "\" must begin with the name of a layer";
-  if (at > layer_of(file)) return "\"" + include.name + "\" belongs to a later layer than " + folder_of(file);
-  return "";
+// A header that is compiled in other projects as well.
+bool is_installed(const std::string& file) {
+  return file.ends_with(".h") && folder_of(file) != "apps" && folder_of(file) != "third_party";
+}
+
+// The path from the project root of what `file` includes in quotes.
+std::string path_of(const std::string& file, const Include& include) {
+  if (!is_installed(file)) return include.name;
+  return (fs::path(file).parent_path() / include.name).lexically_normal().generic_string();
 }
 
 // The includes of every source in the layers' folders.
@@ -61,6 +63,23 @@ const std::map<std::string, Includes>& sources() {
   return found;
 }
 
+// What is wrong with an #include in `file`, a path from the project root; "" if nothing is.
+std::string complaint(const std::string& file, const Include& include) {
+  if (!include.quoted) {
+    const bool ours = layer_of(include.name) != layers.end() || folder_of(include.name) == "damo";
+    return ours ? "<" + include.name + "> is ours, write it in quotes" : "";
+  }
+  const std::string path = path_of(file, include);
+  const std::string quoted = "\"" + include.name + "\"";
+  const auto at = layer_of(path);
+  if (is_installed(file) && sources().count(path) == 0)
+    return quoted + " could be a file of another project, write its path from " +
+           fs::path(file).parent_path().generic_string();
+  if (at == layers.end()) return quoted + " must begin with the name of a layer";
+  if (at > layer_of(file)) return quoted + " belongs to a later layer than " + folder_of(file);
+  return "";
+}
+
 // Whether <name> belongs to a library rather than to C++: those have a folder, a suffix or both.
 bool is_third_party(const Include& include) {
   return !include.quoted && include.name.find_first_of("/.") != std::string::npos;
@@ -73,7 +92,7 @@ std::string third_party_path(const std::string& file, std::set<std::string>& vis
   for (const Include& include : found->second) {
     if (is_third_party(include)) return file + " -> <" + include.name + ">";
     if (!include.quoted) continue;
-    const std::string path = third_party_path(include.name, visited);
+    const std::string path = third_party_path(path_of(file, include), visited);
     if (!path.empty()) return file + " -> " + path;
   }
   return "";
@@ -97,12 +116,28 @@ TEST_CASE("an include against the layers is found") {
   CHECK(complaint("ops/dot.cpp", {"fmt/format.h", false}) == "");
   CHECK(complaint("core/frame.cpp", {"ops/dot.h", true}) ==
         "\"ops/dot.h\" belongs to a later layer than core");
-  CHECK(complaint("models/SdA.h", {"apps/common.h", true}) ==
-        "\"apps/common.h\" belongs to a later layer than models");
+  CHECK(complaint("models/SdA.h", {"../apps/log.h", true}) ==
+        "\"../apps/log.h\" belongs to a later layer than models");
   CHECK(complaint("core/frame.cpp", {"frame.h", true}) == "\"frame.h\" must begin with the name of a layer");
   CHECK(complaint("core/frame.cpp", {"tests/support.h", true}) ==
         "\"tests/support.h\" must begin with the name of a layer");
   CHECK(complaint("core/frame.cpp", {"core/frame.h", false}) == "<core/frame.h> is ours, write it in quotes");
+  CHECK(complaint("core/frame.cpp", {"damo/core/frame.h", false}) ==
+        "<damo/core/frame.h> is ours, write it in quotes");
+}
+
+// What is in quotes is looked up first in the folder of the file that includes it.
+TEST_CASE("a header's include that another project's file could be taken for is found") {
+  CHECK(complaint("ops/dot.h", {"../core/graph.h", true}) == "");
+  CHECK(complaint("ops/dot.h", {"index.h", true}) == "");
+  CHECK(complaint("ops/folder/dot.h", {"../../core/graph.h", true}) == "");
+  CHECK(complaint("apps/log.h", {"core/graph.h", true}) == "");
+  CHECK(complaint("ops/dot.h", {"core/graph.h", true}) ==
+        "\"core/graph.h\" could be a file of another project, write its path from ops");
+  CHECK(complaint("core/op.h", {"core/graph.h", true}) ==
+        "\"core/graph.h\" could be a file of another project, write its path from core");
+  CHECK(complaint("ops/dot.h", {"graph.h", true}) ==
+        "\"graph.h\" could be a file of another project, write its path from ops");
 }
 
 TEST_CASE("every source includes only its own layer and those before it") {

@@ -1,8 +1,11 @@
 #include <cmath>
 #include <cstdio>
 
-#include "core/processor.h"
-#include "ops/ops.h"
+#include <damo/core/processor.h>
+#include <damo/models/logistic_regression.h>
+#include <damo/ops/ops.h>
+
+#include "core/error.h"
 
 // One step of gradient descent on sum(w^2) from w = (1, 2, 3) with rate 0.25 halves w.
 int main() {
@@ -14,5 +17,5 @@ int main() {
       {.inputs = {rate}, .outputs = cost, .updates = {{w, w - rate * grad(cost, w)}}, .name = "step"});
   const double before = step(0.25), after = step(0.);
   std::printf("%g, then %g, by the library for %s\n", before, after, instruction_set());
-  return std::abs(before - 14) < 1e-6 && std::abs(after - 3.5) < 1e-6 ? 0 : 1;
+  return std::abs(before - 14) < 1e-6 && std::abs(after - 3.5) < 1e-6 ? consumer::success : consumer::failure;
 }

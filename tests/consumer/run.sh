@@ -4,6 +4,7 @@
 #   add_subdirectory          with the sources, compiled anew and unoptimized
 #   portable                  with an installed copy of the libraries for several levels of x86-64, compiled anew and
 #                             unoptimized: the loader takes the best that it is allowed to
+# The project has own headers with the names of all of Damo's, and they come first.
 # $DAMO_CMAKE_ARGS are options for what is compiled anew. No consumer needs a CMake cache of ours.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -39,6 +40,17 @@ if [[ $way != add_subdirectory ]]; then
   fi
 fi
 
+# own: the project's core/error.h, and an #error by each other name that a header of Damo has, with its folder and
+# without.
+own=$work/own
+cp -r "$here/own" "$own"
+for header in $(cd "$root" && find core ops models -name '*.h'); do
+  for path in "$own/$header" "$own/$(basename "$header")"; do
+    mkdir -p "$(dirname "$path")"
+    [[ -e $path ]] || echo "#error \"$path is included in place of Damo's\"" >"$path"
+  done
+done
+
 # check_private FLAGS: none of our instruction sets, warnings and code generation reach a consumer.
 check_private() {
   if grep -oE '(^|[[:space:]])(-[mWf]|-DDAMO|-DEigen)[^[:space:]]*' <<<"$1"; then
@@ -49,7 +61,8 @@ check_private() {
 
 # configure OPTIONS: and look at how main.cpp is to be compiled.
 configure() {
-  CXXFLAGS='' cmake -G Ninja -S "$here" -B "$work/build" -DCMAKE_EXPORT_COMPILE_COMMANDS=ON "$@"
+  CXXFLAGS='' cmake -G Ninja -S "$here" -B "$work/build" -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
+    -DOWN_HEADERS="$own" "$@"
   check_private "$(grep '"command"' "$work/build/compile_commands.json" | grep -F "$here/main.cpp")"
 }
 
@@ -66,16 +79,22 @@ case $way in
       echo "the options above are on, expected them off in another project" >&2
       exit 1
     fi
-    cmake --build "$work/build" --target consumer
+    cmake --build "$work/build" --target consumer short_names
     ;;
   pkg_config)
     pc=$(find "$work/damo" -name damo.pc)
-    flags=$(PKG_CONFIG_PATH=$(dirname "$pc") pkg-config --cflags --libs damo)
+    export PKG_CONFIG_PATH=${pc%/*}
+    flags=$(pkg-config --cflags --libs damo)
     echo "pkg-config: $flags"
     check_private "$flags"
     mkdir "$work/build"
-    # shellcheck disable=SC2086  # the flags are words
-    "${CXX:-c++}" -std=c++20 "$here/main.cpp" $flags -o "$work/build/consumer"
+    # The flags are words.
+    # shellcheck disable=SC2046,SC2086
+    {
+      "${CXX:-c++}" -std=c++20 -I"$own" "$here/main.cpp" $flags -o "$work/build/consumer"
+      "${CXX:-c++}" -std=c++20 $(pkg-config --cflags damo) -I"$own" -fsyntax-only "$here/main.cpp"
+      "${CXX:-c++}" -std=c++20 "$here/short_names.cpp" $flags -o "$work/build/short_names"
+    }
     ;;
   *)
     echo "unknown way $way, expected $ways" >&2
@@ -83,6 +102,7 @@ case $way in
     ;;
 esac
 "$work/build/consumer"
+"$work/build/short_names"
 
 # loads LEVEL COMMAND: the consumer says that it runs the library for that level.
 loads() {

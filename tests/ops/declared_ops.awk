@@ -28,7 +28,7 @@ BEGIN {
   returned = "([A-Z][A-Za-z]*|std::(pair|array|vector)<.*Var.*>) [a-z_0-9]+\\("
 }
 FILENAME == "ops/ops.h" {
-  if (/^#include "ops\//) users[substr($2, 2, length($2) - 2)] = 1
+  if (/^#include "/ && !/"\.\./) users["ops/" substr($2, 2, length($2) - 2)] = 1
   next
 }
 FNR == 1 { owner = text = ""; public = 1 }
