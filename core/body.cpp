@@ -188,17 +188,37 @@ Types infer_body(const Body& body, const Types& inputs) {
   return result;
 }
 
+Vars map_bodies(const Vars& outputs, const std::function<Body(Body)>& f) {
+  const std::vector<NodePtr> order = toposort(outputs);
+  const auto runs_body = [](const NodePtr& node) {
+    return node->kind == Node::Kind::apply && node->op->body() != nullptr && !node->op->inlines();
+  };
+  if (std::none_of(order.begin(), order.end(), runs_body)) return outputs;
+  Current now;
+  for (const NodePtr& node : order) {
+    if (!runs_body(node)) {
+      now.put(node, now.rebuilt(*node));
+      continue;
+    }
+    const Scope here(*node, node->origin);
+    Vars y = apply_all(node->op->with_body(f(*node->op->body())), now(node->inputs));
+    if (!node->name.empty()) y[0].named(node->name);
+    now.put(node, y);
+  }
+  return now(outputs);
+}
+
 Vars expand(const Vars& outputs) {
   Vars roots = outputs;
   while (true) {
     const std::vector<NodePtr> order = toposort(roots);
-    const auto holds_body = [](const NodePtr& node) {
-      return node->kind == Node::Kind::apply && node->op->body() != nullptr;
+    const auto is_inlined = [](const NodePtr& node) {
+      return node->kind == Node::Kind::apply && node->op->body() != nullptr && node->op->inlines();
     };
-    if (std::none_of(order.begin(), order.end(), holds_body)) return roots;
+    if (std::none_of(order.begin(), order.end(), is_inlined)) break;
     Current now;
     for (const NodePtr& node : order) {
-      if (!holds_body(node)) {
+      if (!is_inlined(node)) {
         now.put(node, now.rebuilt(*node));
         continue;
       }
@@ -209,6 +229,10 @@ Vars expand(const Vars& outputs) {
     }
     roots = now(roots);
   }
+  return map_bodies(roots, [](Body body) {
+    body.outputs = expand(one_draw_each(body.outputs));
+    return body;
+  });
 }
 
 }  // namespace damo

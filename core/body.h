@@ -1,4 +1,6 @@
 #pragma once
+#include <functional>
+
 #include "graph.h"
 
 namespace damo {
@@ -9,6 +11,8 @@ struct Body {
   Vars inputs;  ///< input nodes
   Vars outputs;
   std::vector<int> next_of = {};  ///< of each output: the input whose next value it is (random states), or -1
+  /// Not computed, but their sizes are inferred where the Body runs, for what their ops check.
+  Vars checked = {};
 
   /// Whether both compute the same, whatever the names of their inputs.
   bool operator==(const Body& other) const;
@@ -32,7 +36,11 @@ Vars one_draw_each(const Vars& outputs);
 /// The types of the outputs where the inputs have these.
 Types infer_body(const Body& body, const Types& inputs);
 
-/// The graph of `outputs` with the Body of each node, and what it holds in turn, in the node's place.
+/// The graph of `outputs` with the Body of each node that inlines it, and what that holds in turn, in the
+/// node's place, also within other Bodies.
 Vars expand(const Vars& outputs);
+
+/// The graph of `outputs` with f(body) in the place of each Body that its op runs.
+Vars map_bodies(const Vars& outputs, const std::function<Body(Body)>& f);
 
 }  // namespace damo

@@ -75,6 +75,7 @@ Frame::Frame(std::shared_ptr<const Schedule> schedule)
         if (item.kind == SizeItem::Kind::view) keep_views(item.first_view, item.x, {});
     for (const Step& step : segment.steps) keep_views(step.first_view, step.x, step.y);
   }
+  for (const auto& body : schedule_->bodies) bodies_.push_back(std::make_unique<Frame>(body));
   if (program().mode == Mode::NanGuardMode) watches_.push_back(nan_guard());
   if (program().mode == Mode::DebugMode) watches_.push_back(debug_checks(program()));
   // Last, so that it measures nothing of the others.
@@ -212,7 +213,34 @@ bool Frame::takes(int branch) const {
   return taken_[at(branch)] == Taken::yes;
 }
 
+void Frame::run_body(std::span<const View> x, std::span<View> y) {
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const int at = schedule_->inputs[i].slot;
+    if (at < 0) continue;
+    Array& a = array(at);
+    a.changed = !(x[i].shape == a.view.shape);
+    a.view = x[i];
+  }
+  outside_ = y;
+  try {
+    run_steps();
+  } catch (...) {
+    abandon();
+    throw;
+  }
+  for (std::size_t i = 0; i < y.size(); ++i) y[i] = root(i);
+  stale_ = false;
+}
+
 Values Frame::run() {
+  run_steps();
+  for (Bound& in : inputs_) in.held = Tensor();
+  stale_ = false;
+  if (outputs_.size() == 1) return Values(std::exchange(outputs_[0], Tensor()));
+  return Values(std::move(outputs_));
+}
+
+void Frame::run_steps() {
   begin();
   outputs_.assign(schedule_->output_slots.size(), Tensor());
   sizes_changed_ = stale_;
@@ -255,17 +283,16 @@ Values Frame::run() {
     undo->done = true;
     remember();
   }
-  for (Bound& in : inputs_) in.held = Tensor();
-  stale_ = false;
-  if (outputs_.size() == 1) return Values(std::exchange(outputs_[0], Tensor()));
-  return Values(std::move(outputs_));
 }
 
 void Frame::perform(const Step& step) const {
   std::optional<Overwriting> overwriting;
   if (step.overwritten >= 0) overwriting.emplace(y(step)[step.overwritten]);
   try {
-    step.op->perform(x(step), y(step));
+    if (step.body >= 0)
+      step.op->loop(x(step), y(step), *bodies_[static_cast<std::size_t>(step.body)]);
+    else
+      step.op->perform(x(step), y(step));
   } catch (const Error& e) {
     blame(*step.node, step.x, e.what());
   } catch (const std::bad_alloc&) {

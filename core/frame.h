@@ -14,15 +14,16 @@ class Watch;
 struct Profile;
 
 /// The memory in which a schedule runs, one call at a time.
-class Frame {
+class Frame : public BodyRunner {
  public:
   explicit Frame(std::shared_ptr<const Schedule> schedule);
-  ~Frame();
+  ~Frame() override;
   Frame(const Frame&) = delete;
   Frame& operator=(const Frame&) = delete;
 
   Values call(const Tensor* values, std::size_t n);
   Values call(std::initializer_list<Keyword> args);
+  void run_body(std::span<const View> x, std::span<View> y) override;
 
   const Schedule& schedule() const { return *schedule_; }
   std::shared_ptr<const Schedule> share_schedule() const { return schedule_; }
@@ -49,7 +50,9 @@ class Frame {
     std::int64_t bytes = 0, used = 0;
   };
   const Arena& arena(std::size_t segment) const { return arenas_[segment]; }
-  /// Bytes of all arenas after the last call.
+  /// The frames of the steps that run a Body.
+  const Frame& body(const Step& step) const { return *bodies_[static_cast<std::size_t>(step.body)]; }
+  /// Bytes of all arenas, those of Bodies too, after the last call.
   std::int64_t arena_bytes() const;
 
   /// The array of program().outputs[i] in this call.
@@ -100,6 +103,7 @@ class Frame {
   const Slot& slot(int i) const { return (*schedule_)[i]; }
 
   Values run();
+  void run_steps();
   void hold_variables();
   void let_go(std::size_t n_uses) const;
   void abandon();
@@ -133,6 +137,8 @@ class Frame {
   std::vector<Tensor> new_memory_;  ///< by commit: in this call, if its sizes are new
   std::vector<std::vector<Tensor>> output_pools_;
   std::vector<Tensor> outputs_;  ///< of the running call
+  std::span<View> outside_;      ///< of a running Body: where its outputs lie
+  std::vector<std::unique_ptr<Frame>> bodies_;
   Known known_;
   std::uint64_t used_ = 0;  ///< in this call
   enum class Taken : std::uint8_t { unknown, no, yes };

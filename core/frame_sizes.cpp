@@ -25,6 +25,7 @@ std::int64_t bytes_of(const View& v) {
 std::int64_t Frame::arena_bytes() const {
   std::int64_t bytes = 0;
   for (const Arena& a : arenas_) bytes += a.bytes;
+  for (const auto& body : bodies_) bytes += body->arena_bytes();
   return bytes;
 }
 
@@ -97,6 +98,13 @@ void Frame::take_output_buffers(const Segment& segment) {
   for (const std::size_t i : segment.outputs) {
     const int y = schedule_->output_slots[i];
     View& view = array(y).view;
+    if (!outside_.empty() && outside_[i].data != nullptr) {
+      invariant(outside_[i].shape == view.shape && outside_[i].dtype == view.dtype,
+                "an output of a Body is {}, not {}", Type(view.dtype, view.shape),
+                Type(outside_[i].dtype, outside_[i].shape));
+      view.data = outside_[i].data;
+      continue;
+    }
     auto& pool = output_pools_[i];
     const auto free = std::find_if(pool.begin(), pool.end(),
                                    [&](const Tensor& t) { return t.shape() == view.shape && t.is_alone(); });

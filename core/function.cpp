@@ -210,18 +210,33 @@ class Compiler {
 
   /// The merged roots after all phases.
   Vars optimized(Vars roots, const Rewrites& phases, Trace& trace) const {
+    for (const Phase& phase : phases) roots = after(phase, std::move(roots), trace);
+    return roots;
+  }
+
+  /// The merged roots after one phase, in Bodies too.
+  Vars after(const Phase& phase, Vars roots, Trace& trace) const {
     RewriteArgs rewriting;
     rewriting.exclude = args_.exclude;
     // A NaN is found in an array of its own, where its place can be told.
     if (args_.mode == Mode::NanGuardMode) rewriting.exclude.push_back("fuse_sum");
     rewriting.trace = &trace;
-    for (const Phase& phase : phases) {
-      if (!phase.rules.empty()) roots = merge(rewrite(roots, phase.rules, rewriting));
-      for (const Pass& pass : phase.passes)
-        if (std::find(rewriting.exclude.begin(), rewriting.exclude.end(), pass.name) ==
-            rewriting.exclude.end())
-          roots = merge(pass.run(roots, trace));
-    }
+    roots = map_bodies(roots, [&](Body body) {
+      Trace inside;
+      const Vars written = merge(body.outputs);
+      body.outputs = after(phase, written, inside);
+      const Vars lost = lost_size_checks(written, body.outputs);
+      body.checked.insert(body.checked.end(), lost.begin(), lost.end());
+      for (Firing& f : inside) {
+        f.is_inside = true;
+        trace.push_back(std::move(f));
+      }
+      return body;
+    });
+    if (!phase.rules.empty()) roots = merge(rewrite(roots, phase.rules, rewriting));
+    for (const Pass& pass : phase.passes)
+      if (std::find(rewriting.exclude.begin(), rewriting.exclude.end(), pass.name) == rewriting.exclude.end())
+        roots = merge(pass.run(roots, trace));
     return roots;
   }
 
@@ -240,11 +255,13 @@ class Compiler {
   void add_reference(const Vars& expected) {
     program_->reference = without_updates(expected);
     Vars sides, different;
-    for (const Firing& f : program_->trace)
+    Trace outside = program_->trace;  // what is inside has no values of its own
+    std::erase_if(outside, [](const Firing& f) { return f.is_inside; });
+    for (const Firing& f : outside)
       for (const Var& v : {f.before, f.after}) sides.push_back(v);
     sides = merge(sides);
-    for (std::size_t i = 0; i < program_->trace.size(); ++i) {
-      const Firing& f = program_->trace[i];
+    for (std::size_t i = 0; i < outside.size(); ++i) {
+      const Firing& f = outside[i];
       if (same(sides[2 * i], sides[2 * i + 1])) continue;
       program_->fired.push_back({f.rule, f.before, f.after, f.where, kind_of(f.rule)});
       different.push_back(sides[2 * i]);
@@ -285,6 +302,10 @@ class Compiler {
 
   /// A kernel must write each output, and each new value, as an array of its own.
   static void separate_roots(Vars& roots) {
+    roots = map_bodies(roots, [](Body body) {
+      separate_roots(body.outputs);
+      return body;
+    });
     roots = with_row_major_bases(roots);
     VarMap<bool> taken;
     for (Var& v : roots) {

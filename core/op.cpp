@@ -1,5 +1,7 @@
 #include "core/op.h"
 
+#include "core/body.h"
+
 namespace damo {
 
 Var Op::size(const Vars&, int, int) const { return {}; }
@@ -12,6 +14,8 @@ double Op::flops(const Views&, const Views&) const { return 0; }
 bool Op::overwrites(int, int) const { return false; }
 bool Op::needs_value(int) const { return false; }
 bool Op::reads(int) const { return true; }
+OpPtr Op::with_body(Body) const { throw Bug(name() + " runs no Body"); }
+void Op::loop(const Views&, const Views&, BodyRunner&) const { throw Bug(name() + " runs no Body"); }
 OpPtr Op::checks() const { return nullptr; }
 std::optional<bool> Op::needed_if(int) const { return {}; }
 int Op::next_of(int) const { return -1; }

@@ -26,6 +26,15 @@ class Views {
   int n_;
 };
 
+/// Runs a Body for the op that holds it, in memory that is kept from call to call.
+class BodyRunner {
+ public:
+  virtual ~BodyRunner() = default;
+  /// x are the Body's inputs. An output is written to where y[i] lies, in row-major order, or if it lies
+  /// nowhere, into memory of its own, of which y[i] then is a view until the next run.
+  virtual void run_body(std::span<const View> x, std::span<View> y) = 0;
+};
+
 /// An operation: pure, and identified by its fields. In this order: equation, infer, L_op, perform.
 class Op {
  public:
@@ -69,8 +78,8 @@ class Op {
   virtual bool needs_value(int input) const;
   /// Whether `perform` reads the elements of this input (else only its sizes).
   virtual bool reads(int input) const;
-  /// Whether `perform` may throw on bad values, or for want of memory that it does not keep from call to call;
-  /// it must do so before it writes anything.
+  /// Whether `perform` may throw on bad values, or for want of memory that it does not keep from call to
+  /// call; it must do so before it writes anything.
   virtual bool can_fail() const { return false; }
   /// An op without outputs that throws what this one may throw, given the same inputs, but reads only those
   /// that decide it; null if there is none. With it several variables are updated in place: first all is
@@ -82,8 +91,14 @@ class Op {
   /// is needed anyway. What nobody else needs is computed only then, and `L_op` says the gradient for that
   /// case.
   virtual std::optional<bool> needed_if(int input) const;
-  /// The graph that it stands for: a function runs that in its place.
+  /// The graph that it stands for, or runs.
   virtual const Body* body() const { return nullptr; }
+  /// Whether a function puts the Body in the node's place; else the op runs it, by `loop`.
+  virtual bool inlines() const { return true; }
+  /// The same, running another Body of the same inputs and outputs.
+  virtual OpPtr with_body(Body body) const;
+  /// What `perform` is for other ops.
+  virtual void loop(const Views& x, const Views& y, BodyRunner& body) const;
   /// The input whose next value `output` is (random states), or -1.
   virtual int next_of(int output) const;
   /// Integer functions of integer scalars: bounds and lengths are computed by them before any kernel runs.

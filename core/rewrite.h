@@ -35,6 +35,7 @@ struct Firing {
   Var before;
   Var after;
   Where where;
+  bool is_inside = false;  ///< in a Body that its op runs
 };
 using Trace = std::vector<Firing>;
 

@@ -83,6 +83,7 @@ struct Step {
   int overwritten = -1;        ///< which output lies in a variable's memory
   int number = -1;             ///< among all steps
   int first_view = -1;         ///< where a frame keeps its views
+  int body = -1;               ///< which of the schedule's Bodies it runs
 };
 
 /// An integer is computed early from at most so many others.
@@ -136,6 +137,7 @@ struct Schedule {
   std::vector<Use> uses;
   std::size_t first_write = 0;  ///< the first step of the last segment that may write a variable
   Branches branches;            ///< the conditions are slots
+  std::vector<std::shared_ptr<const Schedule>> bodies;  ///< of steps that run one
   int n_steps = 0, n_items = 0, n_views = 0;
 
   const Slot& operator[](int slot) const { return slots[static_cast<std::size_t>(slot)]; }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/body.h"
 #include "core/schedule_order.h"
 
 /// The last part of building a schedule: which arrays share memory, and the order in which the steps run.
@@ -318,9 +319,27 @@ class ScheduleBuilder : StepOrder {
         }
       for (Step& step : segment.steps) {
         step.number = made_.n_steps++;
+        if (step.checks == nullptr && step.op->body() != nullptr) {
+          step.body = static_cast<int>(made_.bodies.size());
+          made_.bodies.push_back(schedule_of_body(step));
+        }
         step.first_view = keep_views(step.x.size() + step.y.size());
       }
     }
+  }
+
+  std::shared_ptr<const Schedule> schedule_of_body(const Step& step) const {
+    const Body& body = *step.op->body();
+    const auto inner = std::make_shared<Program>();
+    inner->name = step.op->name();
+    for (const Var& v : body.inputs) inner->inputs.emplace_back(v);
+    inner->outputs = body.outputs;
+    inner->n_outputs = body.outputs.size();
+    inner->checked = body.checked;
+    inner->mode = program_.mode;
+    inner->overwrites = program_.overwrites;
+    inner->is_inner = true;
+    return make_schedule(inner);
   }
 
   int keep_views(std::size_t n) { return std::exchange(made_.n_views, made_.n_views + static_cast<int>(n)); }

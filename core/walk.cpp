@@ -62,7 +62,7 @@ std::vector<NodePtr> toposort_until(const Vars& outputs, Stop stop) {
 /// Whether the Body of `op`, or one inside it, computes a key of `by`.
 bool computes_key(const Op& op, const VarMap<Var>& by) {
   const Body* body = op.body();
-  if (body == nullptr) return false;
+  if (body == nullptr || !op.inlines()) return false;
   for (const NodePtr& node : toposort(body->outputs)) {
     if (node->kind != Node::Kind::apply) continue;
     for (int i = 0; i < static_cast<int>(node->types.size()); ++i)

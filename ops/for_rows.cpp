@@ -1,10 +1,9 @@
 #include "ops/for_rows.h"
 
 #include <algorithm>
-#include <mutex>
 #include <unordered_set>
 
-#include "core/function.h"
+#include "core/body.h"
 #include "core/op.h"
 #include "core/walk.h"
 #include "ops/elemwise.h"
@@ -15,39 +14,10 @@
 namespace damo {
 namespace {
 
-/// A graph of its own: rows y over a number i and inputs x. Compiled when it is first run.
-struct RowGraph {
-  Var i;
-  Vars x, y;
-  mutable std::mutex running;
-  mutable Function compiled;
-  mutable std::vector<Tensor> values;  ///< of i and x, in this call
-
-  void compile_once() const {
-    if (compiled.is_set()) return;
-    FunctionArgs args;
-    args.inputs.emplace_back(i);
-    for (std::size_t k = 0; k < x.size(); ++k) {
-      args.inputs.emplace_back(x[k]);
-      args.inputs.back().name = fmt::format("x{}", k);  // what they stand for may have one name
-    }
-    args.outputs = y;
-    args.name = "rows";
-    args.on_unused_input = OnUnusedInput::ignore;
-    compiled = compile(args, default_rewrites(), Where{});
-  }
-};
-
-/// The views' arrays outlive the tensors.
-Tensor borrowed(const View& v) {
-  static const auto nobody = std::make_shared<int>(0);
-  return Tensor::over(v, nobody);
-}
-
-void add_to(const View& y, const Tensor& x) {
+void add_to(const View& y, const View& x) {
   const auto run = [&]<class T>(T) {
     T* const to = y.ptr<T>();
-    const T* const from = static_cast<const T*>(x.data());
+    const T* const from = x.ptr<T>();
     for (std::int64_t k = 0; k < x.size(); ++k) to[k] += from[k];
   };
   if (y.dtype == DType::float32)
@@ -56,20 +26,23 @@ void add_to(const View& y, const Tensor& x) {
     run(double{});
 }
 
-Vars loop(const Var& i, const Var& n, const Vars& rows, const Vars& like, bool adds);
+Vars for_rows(const Var& i, const Var& n, const Vars& rows, const Vars& like, bool adds);
 
 /// y = row(0), row(1), ..., row(n - 1), one below the other, or their sum; for several rows at once. Inputs:
 /// n, for each row something of its sizes, and what the rows are computed from.
 struct ForRows : OpOf<ForRows> {
-  std::shared_ptr<const RowGraph> graph;
+  Body rows;  ///< over a number i and what the rows are computed from
   bool adds;
 
-  ForRows(std::shared_ptr<const RowGraph> g, bool a) : graph(std::move(g)), adds(a) {}
+  ForRows(Body r, bool a) : rows(std::move(r)), adds(a) {}
   bool operator==(const ForRows&) const = default;
 
-  std::size_t first_x() const { return 1 + graph->y.size(); }
+  std::size_t first_x() const { return 1 + rows.outputs.size(); }
 
   std::string name() const override { return adds ? "sum_of_rows" : "rows"; }
+  const Body* body() const override { return &rows; }
+  bool inlines() const override { return false; }
+  OpPtr with_body(Body body) const override { return make_op(ForRows(std::move(body), adds)); }
 
   Types infer(const Types& x) const override {
     Types y(x.begin() + 1, x.begin() + static_cast<std::ptrdiff_t>(first_x()));
@@ -89,21 +62,22 @@ struct ForRows : OpOf<ForRows> {
 
   // gx = sum_i d row(i)/dx gy_i
   Vars L_op(const Vars& x, const Vars&, const Vars& gy) const override {
+    const Var& i = rows.inputs[0];
     GradArgs args{.disconnected_inputs = Disconnected::ignore};
     for (std::size_t k = 0; k < gy.size(); ++k)
-      args.known_grads.emplace_back(graph->y[k], adds ? gy[k] : gy[k][graph->i]);
+      args.known_grads.emplace_back(rows.outputs[k], adds ? gy[k] : gy[k][i]);
     Vars wrt, outside;
     std::vector<std::size_t> places;
     VarMap<Var> by;
-    for (std::size_t k = 0; k < graph->x.size(); ++k) {
-      const Var& inside = graph->x[k];
+    for (std::size_t k = 0; k + 1 < rows.inputs.size(); ++k) {
+      const Var& inside = rows.inputs[k + 1];
       by.emplace(inside, x[first_x() + k]);
       if (!inside.type().is_float()) continue;
       wrt.push_back(inside);
       outside.push_back(x[first_x() + k]);
       places.push_back(first_x() + k);
     }
-    const Vars g = loop(graph->i, x[0], substitute(grad(Var(), wrt, args), by), outside, true);
+    const Vars g = for_rows(i, x[0], substitute(grad(Var(), wrt, args), by), outside, true);
     Vars gx(x.size());
     for (std::size_t k = 0; k < places.size(); ++k) gx[places[k]] = g[k];
     return gx;
@@ -115,29 +89,32 @@ struct ForRows : OpOf<ForRows> {
   // All rows have the same shapes and the same matrices to invert: what fails, fails in row 0.
   bool can_fail() const override { return true; }
 
-  void perform(const Views& x, const Views& y) const override {
-    const std::scoped_lock lock(graph->running);
-    graph->compile_once();
+  void loop(const Views& x, const Views& y, BodyRunner& body) const override {
     const std::int64_t n = *x[0].ptr<std::int64_t>();
-    const Tensor i = Tensor::zeros({}, DType::int64);
-    std::vector<Tensor>& values = graph->values;
-    values.assign(1, i);
-    for (int k = static_cast<int>(first_x()); k < x.size(); ++k) values.push_back(borrowed(x[k]));
-    for (std::int64_t& row = i.at<std::int64_t>(); row < n; ++row) {
-      const Values rows = graph->compiled.call(values.data(), values.size());
-      for (int k = 0; k < y.size(); ++k) place(rows[static_cast<std::size_t>(k)], row, y[k]);
+    std::int64_t row = 0;
+    std::vector<View> in{View{DType::int64, {}, {}, &row}}, out(static_cast<std::size_t>(y.size()));
+    for (int k = static_cast<int>(first_x()); k < x.size(); ++k) {
+      in.push_back(x[k]);
+      in.back().finite = nullptr;
+    }
+    for (; row < n; ++row) {
+      for (int k = 0; k < y.size(); ++k) out[static_cast<std::size_t>(k)] = place(row, y[k]);
+      body.run_body(in, out);
+      if (adds && row > 0)
+        for (int k = 0; k < y.size(); ++k) add_to(y[k], out[static_cast<std::size_t>(k)]);
     }
     if (adds && n == 0)
       for (int k = 0; k < y.size(); ++k) copy_into(y[k], Tensor::zeros(y[k].shape, y[k].dtype).view());
   }
 
-  void place(const Tensor& value, std::int64_t row, const View& y) const {
-    if (adds) return row == 0 ? copy_into(y, value.view()) : add_to(y, value);
+  /// Where a row is written; nowhere, if it is to be added.
+  View place(std::int64_t row, const View& y) const {
+    if (adds) return row == 0 ? y : View{};
     View part = y;
     part.shape.erase(0);
     part.strides.erase(0);
     part.data = advance(y.data, y.dtype, row * y.strides[0]);
-    copy_into(part, value.view());
+    return part;
   }
 };
 
@@ -149,9 +126,8 @@ Var placeholder(const Var& v) {
   return variable(t, label(v));
 }
 
-Vars loop(const Var& i, const Var& n, const Vars& rows, const Vars& like, bool adds) {
-  auto graph = std::make_shared<RowGraph>();
-  graph->i = i;
+Vars for_rows(const Var& i, const Var& n, const Vars& rows, const Vars& like, bool adds) {
+  Body body{{i}, {}};
   Vars inputs{n}, wanted;
   for (std::size_t k = 0; k < rows.size(); ++k) {
     if (!rows[k].is_set()) continue;
@@ -166,8 +142,8 @@ Vars loop(const Var& i, const Var& n, const Vars& rows, const Vars& like, bool a
   const auto cut = [&](const Var& v) {
     if (moving.contains(v.node_ptr().get()) || v.node().kind == Node::Kind::constant || inside.contains(v))
       return;
-    graph->x.push_back(placeholder(v));
-    inside.emplace(v, graph->x.back());
+    body.inputs.push_back(placeholder(v));
+    inside.emplace(v, body.inputs.back());
     inputs.push_back(v);
   };
   for (const NodePtr& node : toposort(wanted)) {
@@ -177,9 +153,9 @@ Vars loop(const Var& i, const Var& n, const Vars& rows, const Vars& like, bool a
     for (const Var& v : node->inputs) cut(v);
   }
   for (const Var& v : wanted) cut(v);
-  graph->y = substitute(wanted, inside);
+  body.outputs = substitute(wanted, inside);
 
-  const Vars found = apply_all(make_op(ForRows(std::move(graph), adds)), std::move(inputs));
+  const Vars found = apply_all(make_op(ForRows(std::move(body), adds)), std::move(inputs));
   Vars result = rows;
   for (std::size_t k = 0, next = 0; k < rows.size(); ++k)
     if (rows[k].is_set()) result[k] = found[next++];
@@ -189,7 +165,7 @@ Vars loop(const Var& i, const Var& n, const Vars& rows, const Vars& like, bool a
 }  // namespace
 
 Vars for_rows(const Var& i, const Var& n, const Vars& rows, const Vars& like) {
-  return loop(i, n, rows, like, false);
+  return for_rows(i, n, rows, like, false);
 }
 
 }  // namespace damo

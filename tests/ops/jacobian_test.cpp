@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "core/op.h"
@@ -211,4 +212,25 @@ TEST_CASE("an error inside a row names the line and the function") {
   CHECK(message.find("the matrix is singular to working precision: pivot 1 is 0") != std::string::npos);
   CHECK(message.find(test::at(line)) != std::string::npos);
   CHECK(message.ends_with(", in function \"rows\", in function \"f\""));
+}
+
+TEST_CASE("a function and its modes see what runs in the rows") {
+  const Var x = vector("x", float64);
+  const Var J = jacobian(tanh(x) * x, x);
+  const Function f = function({.inputs = {x}, .outputs = J});
+  CHECK(debugprint(f).find("inside rows, output 0") != std::string::npos);
+  CHECK(to_dot(f).find("label=\"rows\"") != std::string::npos);
+  const auto is_inside = [](const Firing& firing) { return firing.is_inside; };
+  CHECK(std::any_of(f.trace().begin(), f.trace().end(), is_inside));
+  const Tensor at = test::tensor(float64, {3}, {.5, -1, 2});
+  const Tensor want = f(at);
+  for (const Mode mode : {Mode::FAST_COMPILE, Mode::DebugMode, Mode::NanGuardMode})
+    test::check_close(function({.inputs = {x}, .outputs = J, .mode = mode})(at), want, 1e-14, 1e-14, "mode");
+  const Function g = f.copy();
+  test::check_close(g(at), want, 0, 0, "a copy");
+
+  const Function guarded = function(
+      {.inputs = {x}, .outputs = jacobian(log(x) * x, x), .name = "guarded", .mode = Mode::NanGuardMode});
+  const std::string found = error_of([&] { guarded(test::tensor(float64, {2}, {1, 0})); });
+  CHECK(found.find("holds ") != std::string::npos);
 }
