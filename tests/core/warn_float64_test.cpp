@@ -45,7 +45,7 @@ const std::string fact =
 
 TEST_CASE("a silent move to float64 is an error if asked for, at the user's line") {
   const FloatXScope scope(float32);
-  const Action raise(WarnFloat64::raise);
+  const Action raising(WarnFloat64::raise);
   const Var x = fvector("x"), i = ivector("i"), l = lmatrix("l"), b = vector("b", bool_);
   CHECK(error_of([&] { x* i; }) == "mul" + fact + "  float32 (?,)   x\n  int32 (?,)     i\n  at HERE");
   CHECK(error_of([&] { 0.5 * i; }) == "mul" + fact + "  float32 ()   0.5\n  int32 (?,)   i\n  at HERE");
@@ -61,7 +61,7 @@ TEST_CASE("a silent move to float64 is an error if asked for, at the user's line
 
 TEST_CASE("a shared variable of float64 is told of") {
   const FloatXScope scope(float32);
-  const Action raise(WarnFloat64::raise);
+  const Action raising(WarnFloat64::raise);
   const std::vector<double> numbers{1, 2};
   CHECK(error_of([&] { shared(Tensor(numbers), "W"); }) ==
         "shared: the value is float64, but floatX is float32: convert it by astype(float32)\n  float64 (2,)  "
@@ -82,7 +82,7 @@ TEST_CASE("a shared variable of float64 is told of") {
 
 TEST_CASE("what is float32, or float64 by the user's own word, is silent") {
   const FloatXScope scope(float32);
-  const Action raise(WarnFloat64::raise);
+  const Action raising(WarnFloat64::raise);
   const Var x = fvector("x"), d = dvector("d"), i = ivector("i"), s = vector("s", int16);
   CHECK(error_of([&] {
           x * 0.1 + 3 - cast(i, float32);
@@ -100,13 +100,13 @@ TEST_CASE("what is float32, or float64 by the user's own word, is silent") {
     const FloatXScope wide(float64);
     CHECK(error_of([&] { x* i; }) == "no error");
   }
-  const Action ignore(WarnFloat64::ignore);
+  const Action ignoring(WarnFloat64::ignore);
   CHECK(error_of([&] { x* i; }) == "no error");
 }
 
 TEST_CASE("a silent move to float64 is a line on stderr if asked for") {
   const FloatXScope scope(float32);
-  const Action warn(WarnFloat64::warn);
+  const Action warning(WarnFloat64::warn);
   const Var x = fvector("x"), i = ivector("i");
   Var y;
   const int line = __LINE__ + 1;
