@@ -17,12 +17,12 @@ bool is_draw(const Node& node) {
 }
 
 void check_graph(const Vars& given, const Vars& outputs, const std::string& what) {
-  std::unordered_set<const Node*> inputs;
+  NodeSet inputs;
   for (const Var& v : given) {
     check(v.is_set(), "{}: an input is an empty Var", what);
     check(v.node().kind == Node::Kind::input, "{}: {} is not a variable that can be an input", what,
           label(v));
-    check(inputs.insert(v.node_ptr().get()).second, "{}: input {} stands twice", what, label(v));
+    check(inputs.insert(v.node_ptr().get()), "{}: input {} stands twice", what, label(v));
   }
   check(!outputs.empty(), "{}: there is no output", what);
   for (const Var& v : outputs) check(v.is_set(), "{}: an output is an empty Var", what);
@@ -40,7 +40,7 @@ Var placeholder(const Var& v) {
 
 /// What a graph over `inputs` uses that changes neither with them nor from draw to draw, but for constants.
 Vars used_from_outside(const Vars& inputs, const Vars& outputs) {
-  std::unordered_set<const Node*> moving, constant;
+  NodeSet moving, constant;
   for (const Var& v : inputs) moving.insert(v.node_ptr().get());
   Vars found;
   VarMap<bool> seen;
@@ -132,15 +132,14 @@ Vars one_draw_each(const Vars& outputs) {
         drawing[node->inputs[static_cast<std::size_t>(i)]].push_back(node.get());
   }
   // What is no Body draws once and for all: two of them are a mistake, which a function tells.
-  std::erase_if(drawing, [](const auto& entry) {
-    const std::vector<const Node*>& nodes = entry.second;
+  VarMap<Var> state;  ///< of those of which several draws are made: where the last one left it
+  for (const auto& [v, nodes] : drawing) {
     const auto is_plain = [](const Node* node) { return node->op->body() == nullptr; };
-    return nodes.size() < 2 || std::count_if(nodes.begin(), nodes.end(), is_plain) > 1;
-  });
-  if (drawing.empty()) return outputs;
+    if (nodes.size() > 1 && std::count_if(nodes.begin(), nodes.end(), is_plain) <= 1) state.emplace(v, v);
+  }
+  if (state.empty()) return outputs;
 
   Current now;
-  VarMap<Var> state;
   for (const NodePtr& node : order) {
     if (node->kind != Node::Kind::apply) continue;
     Vars inputs = now(node->inputs);
@@ -159,15 +158,15 @@ Vars one_draw_each(const Vars& outputs) {
     if (!is_draw(*node)) continue;
     for (int o = 0; o < static_cast<int>(y.size()); ++o) {
       const int i = node->op->next_of(o);
-      if (i >= 0 && drawing.contains(node->inputs[static_cast<std::size_t>(i)]))
-        state.insert_or_assign(node->inputs[static_cast<std::size_t>(i)], y[static_cast<std::size_t>(o)]);
+      const auto left = i < 0 ? state.end() : state.find(node->inputs[static_cast<std::size_t>(i)]);
+      if (left != state.end()) left->second = y[static_cast<std::size_t>(o)];
     }
   }
   return now(outputs);
 }
 
 Types infer_body(const Body& body, const Types& inputs) {
-  std::unordered_map<const Node*, Types> types;
+  NodeMap<Types> types;
   for (std::size_t i = 0; i < inputs.size(); ++i) types[body.inputs[i].node_ptr().get()] = {inputs[i]};
   const auto type_of = [&](const Var& v) {
     const auto found = types.find(v.node_ptr().get());

@@ -3,11 +3,11 @@
 namespace damo {
 namespace {
 
-thread_local const std::unordered_set<const Node*>* fixed = nullptr;
+thread_local const NodeSet* fixed = nullptr;
 
 }  // namespace
 
-Fixed::Fixed(const std::unordered_set<const Node*>& nodes) : before_(fixed) { fixed = &nodes; }
+Fixed::Fixed(const NodeSet& nodes) : before_(fixed) { fixed = &nodes; }
 Fixed::~Fixed() { fixed = before_; }
 bool Fixed::holds(const Var& v) { return fixed != nullptr && fixed->contains(v.node_ptr().get()); }
 

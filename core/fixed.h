@@ -1,7 +1,5 @@
 #pragma once
-#include <unordered_set>
-
-#include "graph.h"
+#include "node_set.h"
 
 /// What a rewriting must neither remove nor look through (RewriteArgs::fixed), for rules that are functions.
 namespace damo {
@@ -9,7 +7,7 @@ namespace damo {
 class Fixed {
  public:
   /// While it lives, `nodes` are what the rewriting on this thread leaves alone.
-  explicit Fixed(const std::unordered_set<const Node*>& nodes);
+  explicit Fixed(const NodeSet& nodes);
   ~Fixed();
   Fixed(const Fixed&) = delete;
   Fixed& operator=(const Fixed&) = delete;
@@ -18,7 +16,7 @@ class Fixed {
   static bool holds(const Var& v);
 
  private:
-  const std::unordered_set<const Node*>* before_;
+  const NodeSet* before_;
 };
 
 }  // namespace damo

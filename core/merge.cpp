@@ -21,7 +21,10 @@ bool can_have_twins(const Node& node) {
   return false;
 }
 
-std::size_t hash_of(const Node& node) {
+}  // namespace
+
+std::size_t Twins::Hash::operator()(const NodePtr& one) const {
+  const Node& node = *one;
   if (node.kind == Node::Kind::constant) {
     const Tensor value = node.value.contiguous();
     const auto bytes = static_cast<std::size_t>(value.size() * size_of(value.dtype()));
@@ -32,8 +35,6 @@ std::size_t hash_of(const Node& node) {
   for (const Var& v : node.inputs) h = h * 1000003U + VarHash()(v);
   return h;
 }
-
-}  // namespace
 
 bool are_twins(const Node& a, const Node& b) {
   if (&a == &b) return true;
@@ -46,13 +47,7 @@ bool are_twins(const Node& a, const Node& b) {
 
 NodePtr Twins::of(const NodePtr& node) {
   if (!can_have_twins(*node)) return node;
-  const std::size_t h = hash_of(*node);
-  const auto [begin, end] = seen_.equal_range(h);
-  const auto twin =
-      std::find_if(begin, end, [&](const auto& entry) { return are_twins(*entry.second, *node); });
-  if (twin != end) return twin->second;
-  seen_.emplace(h, node);
-  return node;
+  return seen_.emplace(node, true).first->first;
 }
 
 Vars merge(const Vars& outputs) {

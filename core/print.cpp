@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "core/body.h"
 #include "core/op.h"
@@ -114,7 +113,7 @@ std::string print_tree(const Vars& outputs, const std::vector<std::string>& titl
     Var v;
     std::string indent, branch, below;
   };
-  std::unordered_map<const Node*, std::string> ids;
+  NodeMap<std::string> ids;
   std::string out;
   Bodies bodies;
   const auto print = [&](const Var& output, const std::string& title) {
@@ -157,7 +156,7 @@ std::vector<std::string> titles_of(const Function& f) {
 std::string graphviz(const Vars& outputs, const std::vector<std::string>& titles) {
   for (const Var& v : outputs) v.node();  // none may be empty
   std::string out = "digraph damo {\n  node [fontname=\"Helvetica\", fontsize=11];\n";
-  std::unordered_map<const Node*, std::size_t> ids;
+  NodeMap<std::size_t> ids;
   Bodies bodies;
   const auto add = [&](const NodePtr& node) {
     const auto [at, fresh] = ids.emplace(node.get(), ids.size());

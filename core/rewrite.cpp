@@ -12,7 +12,15 @@
 namespace damo {
 namespace {
 
-using Bindings = VarMap<Var>;
+/// What each wildcard of a pattern, of which there are few, stands for.
+using Bindings = std::vector<std::pair<Var, Var>>;
+
+/// What the wildcard stands for; null if that is open.
+const Var* bound_to(const Bindings& bound, const Var& wild) {
+  const auto found =
+      std::find_if(bound.begin(), bound.end(), [&](const auto& entry) { return same(entry.first, wild); });
+  return found == bound.end() ? nullptr : &found->second;
+}
 
 bool is_wild(const Node& node) { return node.kind == Node::Kind::input; }
 
@@ -22,13 +30,14 @@ bool same_number(const Tensor& pattern, const Tensor& actual) {
 
 class Matcher {
  public:
-  explicit Matcher(const std::unordered_set<const Node*>& fixed) : fixed_(fixed) {}
+  explicit Matcher(const NodeSet& fixed) : fixed_(fixed) {}
 
   bool match(const Var& pattern, const Var& v, Bindings& bound) const {
     const Node& p = pattern.node();
     if (is_wild(p)) {
-      const auto [at, fresh] = bound.emplace(pattern, v);
-      return fresh || same(at->second, v);
+      if (const Var* before = bound_to(bound, pattern)) return same(*before, v);
+      bound.emplace_back(pattern, v);
+      return true;
     }
     const Node& n = v.node();
     if (p.kind == Node::Kind::constant)
@@ -36,11 +45,11 @@ class Matcher {
     if (n.kind != Node::Kind::apply || pattern.output() != v.output() || fixed_.contains(&n) ||
         !p.op->same_as(*n.op) || p.inputs.size() != n.inputs.size())
       return false;
-    const Bindings before = bound;
+    const std::size_t before = bound.size();
     if (match_inputs(p, n, false, bound)) return true;
-    bound = before;
+    bound.resize(before);
     if (p.inputs.size() == 2 && p.op->commutes() && match_inputs(p, n, true, bound)) return true;
-    bound = before;
+    bound.resize(before);
     return false;
   }
 
@@ -51,13 +60,13 @@ class Matcher {
     return true;
   }
 
-  const std::unordered_set<const Node*>& fixed_;
+  const NodeSet& fixed_;
 };
 
 /// `after` over the bound expressions; its literals take the dtype of the operand beside them.
 Var instantiate(const Var& after, const Bindings& bound, DType dtype) {
   const Node& node = after.node();
-  if (is_wild(node)) return bound.at(after);
+  if (is_wild(node)) return *bound_to(bound, after);
   if (node.kind == Node::Kind::constant) {
     const Type& t = after.type();
     const DType to = node.weak && t.is_float() == is_float(dtype) ? dtype : t.dtype;
@@ -176,8 +185,8 @@ class Rewriter {
     const Rule* rule = nullptr;
   };
 
-  static std::unordered_set<const Node*> nodes_of(const Vars& vars) {
-    std::unordered_set<const Node*> nodes;
+  static NodeSet nodes_of(const Vars& vars) {
+    NodeSet nodes;
     for (const Var& v : vars) nodes.insert(v.node_ptr().get());
     return nodes;
   }
@@ -330,12 +339,12 @@ class Rewriter {
 
   const std::vector<Rule>& rules_;
   const RewriteArgs& args_;
-  std::unordered_set<const Node*> fixed_;
+  NodeSet fixed_;
   Matcher matcher_;
   RuleIndex index_;
   std::uint64_t newest_given_ = 0;
-  VarMap<Var> done_;  ///< an empty Var: on its way
-  std::unordered_map<const Node*, NodePtr> made_of_;
+  VarTable<Var> done_;  ///< an empty Var: on its way
+  NodeMap<NodePtr> made_of_;
   Twins twins_;
   std::vector<Frame> stack_;
   std::size_t deepest_ = 100;

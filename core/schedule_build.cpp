@@ -140,11 +140,15 @@ class ScheduleBuilder : StepOrder {
       made_.segments[static_cast<std::size_t>(data_segment_[static_cast<std::size_t>(y)])].outputs.push_back(
           i);
     }
-    if (!program_.updated.empty()) gather_failures();
-    for (std::size_t i = 0; i < program_.updated.size(); ++i) {
-      const int value = slot_of(program_.outputs[program_.n_outputs + i]);
-      made_.commits.push_back({i, value, claim(program_.updated[i], value)});
-    }
+    const std::size_t n_updated = program_.updated.size();
+    const auto value = [&](std::size_t i) { return slot_of(program_.outputs[program_.n_outputs + i]); };
+    std::vector<int> firsts;
+    for (std::size_t i = 0; i < n_updated; ++i)
+      if (const std::vector<int> chain = chain_of(program_.updated[i], value(i)); !chain.empty())
+        firsts.push_back(chain.front());
+    if (n_updated > 0) gather_failures(firsts);
+    for (std::size_t i = 0; i < n_updated; ++i)
+      made_.commits.push_back({i, value(i), claim(program_.updated[i], value(i))});
     // Views of what is now an output's memory move with it.
     for (Segment& segment : made_.segments)
       for (const SizeItem& item : segment.items) {
@@ -154,18 +158,29 @@ class ScheduleBuilder : StepOrder {
       }
   }
 
+  /// The slot of a variable that is written, if not read, too.
+  int memory_of(const Shared& variable) {
+    const auto leaf = slot_of_.find(variable);
+    return leaf == slot_of_.end() ? add_variable(variable) : leaf->second;
+  }
+
+  /// The steps, one at least, that can compute `value` in the variable's memory; none if that cannot be.
+  std::vector<int> chain_of(const Shared& variable, int value) {
+    if (!program_.overwrites || variable.node().cell->resizable) return {};
+    const int s = memory_of(variable);
+    std::vector<int> chain = chain_to(s, value);
+    if (!chain.empty()) return chain;
+    const int d = producer_[static_cast<std::size_t>(value)];
+    if (d < 0 || std::count(readers_[s].begin(), readers_[s].end(), d) > 0) return {};
+    return {d};
+  }
+
   /// Lets the steps that compute `value` write into the variable's memory, after everything that reads its
   /// old value, and after everything that can fail, or a check of it; false if no such order exists.
   bool claim(const Shared& variable, int value) {
-    if (!program_.overwrites || variable.node().cell->resizable) return false;
-    const auto leaf = slot_of_.find(variable);
-    const int s = leaf == slot_of_.end() ? add_variable(variable) : leaf->second;
-    std::vector<int> chain = chain_to(s, value);
-    if (chain.empty()) {
-      const int d = producer_[static_cast<std::size_t>(value)];
-      if (d < 0 || std::count(readers_[s].begin(), readers_[s].end(), d) > 0) return false;
-      chain = {d};
-    }
+    const std::vector<int> chain = chain_of(variable, value);
+    if (chain.empty()) return false;
+    const int s = memory_of(variable);
     const int first = chain.front();
     const int last_segment = static_cast<int>(made_.segments.size()) - 1;
     for (const int d : chain)

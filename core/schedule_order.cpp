@@ -121,62 +121,63 @@ void StepOrder::mark_before(std::vector<int> drafts) {
   }
 }
 
-void StepOrder::gather_failures() {
-  const int n = static_cast<int>(drafts_.size());
-  for (int d = 0; d < n; ++d) {
-    for (const int before : draft(d).after) draft(before).then.push_back(d);
-    if (draft(d).step.op != nullptr && draft(d).step.op->can_fail()) can_fail_.push_back(d);
-  }
-  after_failures_ = n;
-  drafts_.emplace_back();
-  leads_to_failure_.assign(drafts_.size(), false);
-  mark_before(can_fail_);
-  for (const int d : can_fail_) add_edge(d, n);
-  rank_drafts();
-}
-
-bool StepOrder::runs_last(int first, std::vector<int> before) {
-  if (leads_to_failure_[static_cast<std::size_t>(first)] && !fails_earlier(first)) return false;
-  const bool fails = draft(first).step.op->can_fail();
-  if (fails)
-    std::copy_if(can_fail_.begin(), can_fail_.end(), std::back_inserter(before),
-                 [&](int d) { return d != first; });
-  else
-    before.push_back(after_failures_);
-  if (!let_run_after(first, before)) return false;
-  if (fails) mark_before({first});
-  return true;
-}
-
-bool StepOrder::fails_earlier(int first) {
-  std::vector<std::pair<int, Draft>> checks;
-  std::unordered_set<int> below{first};
-  for (std::vector<int> down{first}; !down.empty();) {
+std::vector<int> StepOrder::better_checked(const std::vector<int>& firsts) {
+  std::vector<bool> below(drafts_.size(), false);
+  for (std::vector<int> down = firsts; !down.empty();) {
     const int d = down.back();
     down.pop_back();
-    for (const int next : draft(d).then)
-      if (below.insert(next).second) down.push_back(next);
-    if (d == first || std::count(can_fail_.begin(), can_fail_.end(), d) == 0) continue;
-    checks.emplace_back(d, check_of(d));
-    if (checks.back().second.step.op == nullptr) return false;
+    for (const int next : draft(d).then) {
+      if (below[static_cast<std::size_t>(next)]) continue;
+      below[static_cast<std::size_t>(next)] = true;
+      down.push_back(next);
+    }
   }
-  for (const auto& [d, check] : checks)
-    for (const int before : check.after)
-      if (below.contains(before)) return false;
-  for (auto& [d, check] : checks) {
+  if (std::count_if(firsts.begin(), firsts.end(), [&](int d) { return can_fail(d); }) > 1)
+    for (const int d : firsts) below[static_cast<std::size_t>(d)] = true;
+  std::vector<int> found;
+  std::copy_if(failing_.begin(), failing_.end(), std::back_inserter(found),
+               [&](int d) { return below[static_cast<std::size_t>(d)]; });
+  return found;
+}
+
+void StepOrder::gather_failures(const std::vector<int>& firsts) {
+  for (int d = 0; d < static_cast<int>(drafts_.size()); ++d) {
+    for (const int before : draft(d).after) draft(before).then.push_back(d);
+    can_fail_.push_back(draft(d).step.op != nullptr && draft(d).step.op->can_fail());
+    if (can_fail(d)) failing_.push_back(d);
+  }
+  for (const int d : better_checked(firsts)) {
+    Draft check = check_of(d);
+    if (check.step.op == nullptr) continue;
     const int me = static_cast<int>(drafts_.size());
     const std::vector<int> after = std::exchange(check.after, {});
     drafts_.push_back(std::move(check));
     for (const int before : after) add_edge(before, me);
-    std::erase(draft(after_failures_).after, d);
-    std::erase(draft(d).then, after_failures_);
     add_edge(me, d);
-    add_edge(me, after_failures_);
-    std::replace(can_fail_.begin(), can_fail_.end(), d, me);
+    can_fail_[static_cast<std::size_t>(d)] = false;
+    can_fail_.resize(drafts_.size());
+    can_fail_.back() = true;
+    failing_.push_back(me);
   }
+  std::erase_if(failing_, [&](int d) { return !can_fail(d); });
+  after_failures_ = static_cast<int>(drafts_.size());
+  drafts_.emplace_back();
+  can_fail_.resize(drafts_.size());
   leads_to_failure_.assign(drafts_.size(), false);
-  mark_before(can_fail_);
+  mark_before(failing_);
+  for (const int d : failing_) add_edge(d, after_failures_);
   rank_drafts();
+}
+
+bool StepOrder::runs_last(int first, std::vector<int> before) {
+  if (leads_to_failure_[static_cast<std::size_t>(first)]) return false;
+  if (can_fail(first))
+    std::copy_if(failing_.begin(), failing_.end(), std::back_inserter(before),
+                 [&](int d) { return d != first; });
+  else
+    before.push_back(after_failures_);
+  if (!let_run_after(first, before)) return false;
+  if (can_fail(first)) mark_before({first});
   return true;
 }
 

@@ -23,8 +23,9 @@ class StepOrder : protected ScheduleSlots {
   Draft& draft(int i) { return drafts_[static_cast<std::size_t>(i)]; }
 
   void make_steps();
-  /// What can fail, and a draft without a step that runs after all of it.
-  void gather_failures();
+  /// What can fail, and a draft without a step that runs after all of it; `firsts` are those that may begin
+  /// to write a variable.
+  void gather_failures(const std::vector<int>& firsts);
   /// Lets draft `first`, which begins to write a variable, run after these and all others that can fail;
   /// false if they wait for it.
   bool runs_last(int first, std::vector<int> before);
@@ -52,9 +53,10 @@ class StepOrder : protected ScheduleSlots {
   void rank_drafts();
   /// Marks what these drafts run after.
   void mark_before(std::vector<int> drafts);
-  /// Lets what runs after draft `first` fail before it, by checks that are drafts of their own; false if that
-  /// cannot be.
-  bool fails_earlier(int first);
+  bool can_fail(int d) const { return can_fail_[static_cast<std::size_t>(d)]; }
+  /// What can fail, but should have done so before one of `firsts` begins: what runs after one of them, and
+  /// these themselves if several can fail. They are checked by drafts of their own, where that can be.
+  std::vector<int> better_checked(const std::vector<int>& firsts);
   /// What the draft may throw, as a draft of its own, which can run earlier; one without a step if that
   /// cannot be.
   Draft check_of(int d);
@@ -62,7 +64,8 @@ class StepOrder : protected ScheduleSlots {
   std::vector<int> branch_drafts_;   ///< by branch
   std::vector<std::int64_t> ranks_;  ///< by draft
   std::int64_t next_rank_ = 0;
-  std::vector<int> can_fail_;           ///< drafts
+  std::vector<int> failing_;            ///< drafts that can fail
+  std::vector<bool> can_fail_;          ///< by draft: whether it is one of them
   int after_failures_ = -1;             ///< a draft that runs after these
   std::vector<bool> leads_to_failure_;  ///< by draft: whether one of them runs after it
 };

@@ -88,7 +88,7 @@ class ScheduleSlots {
   Schedule& made_;
   const Program& program_;
   std::vector<NodePtr> order_;
-  VarMap<int> slot_of_;
+  VarTable<int> slot_of_;
   std::vector<Need> needs_;
   std::vector<int> data_segment_, size_segment_;
   std::vector<int> persistent_;  ///< slots whose memory is kept to the end of the call

@@ -42,8 +42,8 @@ std::vector<Place> places_of(const Types& x) {
 }
 
 /// Nodes that every call needs.
-std::unordered_set<const Node*> needed_always(const Vars& roots) {
-  std::unordered_set<const Node*> needed;
+NodeSet needed_always(const Vars& roots) {
+  NodeSet needed;
   for (const Var& v : roots) needed.insert(v.node_ptr().get());
   const std::vector<NodePtr> order = toposort(roots);
   for (auto at = order.rbegin(); at != order.rend(); ++at) {
@@ -188,8 +188,8 @@ Vars lost_size_checks(const Vars& written, const Vars& rewritten) {
   const SizeWalk before(written, numbers);
   if (before.checks().empty()) return {};
   const SizeWalk after(rewritten, numbers);
-  const std::unordered_set<const Node*> needed = needed_always(written);
-  std::unordered_set<const Node*> kept, costly;
+  const NodeSet needed = needed_always(written);
+  NodeSet kept, costly;
   for (const NodePtr& node : toposort(rewritten)) kept.insert(node.get());
   for (const NodePtr& node : toposort(written)) {
     const bool prints = node->kind == Node::Kind::apply && node->op->has_effect();

@@ -1,9 +1,8 @@
 #pragma once
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
-#include "graph.h"
+#include "node_set.h"
 
 /// Which operands of a graph must agree in size though their types do not tell: an op checks that in the
 /// call. A rewriting may make do without the op, or without an operand, but the call fails all the same.
@@ -17,7 +16,7 @@ class CallNumbers {
   Type filled(const Var& v, Type type);
 
  private:
-  VarMap<std::vector<std::int64_t>> numbers_;
+  VarTable<std::vector<std::int64_t>> numbers_;
   std::int64_t next_ = 1009;  ///< 17 further each time: no sum, and no multiple, of others is one, too
 };
 
@@ -35,7 +34,7 @@ class SizeWalk {
   /// Every check that does not hold by itself.
   const std::vector<Check>& checks() const { return checks_; }
   /// Nodes whose sizes, or whose value as a size, only their kernels tell.
-  const std::unordered_set<const Node*>& computed() const { return computed_; }
+  const NodeSet& computed() const { return computed_; }
   /// Whether a call in which all checks of this graph hold makes that one in vain, or makes it.
   bool implies(const Check& check) const;
 
@@ -46,8 +45,8 @@ class SizeWalk {
   bool unite(const Check& check);
   Types inferred(const NodePtr& node, Types x);
 
-  VarMap<Type> types_;
-  std::unordered_set<const Node*> computed_;
+  VarTable<Type> types_;
+  NodeSet computed_;
   std::unordered_map<std::int64_t, std::int64_t> equal_;  ///< a number, and a smaller one that it must equal
   std::vector<Check> checks_, others_;  ///< others: no equality of two sizes makes them hold
   std::unordered_multimap<std::size_t, std::size_t> by_hash_;  ///< others_, by their sizes

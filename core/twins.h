@@ -1,7 +1,5 @@
 #pragma once
-#include <unordered_map>
-
-#include "graph.h"
+#include "node_set.h"
 
 /// Equal computations.
 namespace damo {
@@ -18,7 +16,13 @@ class Twins {
   NodePtr of(const NodePtr& node);
 
  private:
-  std::unordered_multimap<std::size_t, NodePtr> seen_;
+  struct Hash {
+    std::size_t operator()(const NodePtr& node) const;
+  };
+  struct Same {
+    bool operator()(const NodePtr& a, const NodePtr& b) const { return are_twins(*a, *b); }
+  };
+  OrderedMap<NodePtr, bool, Hash, Same> seen_;
 };
 
 }  // namespace damo

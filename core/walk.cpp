@@ -35,23 +35,24 @@ namespace {
 template <class Stop>
 std::vector<NodePtr> toposort_until(const Vars& outputs, Stop stop) {
   struct Frame {
-    NodePtr node;
+    const NodePtr* node;  ///< in `outputs`, or in the inputs of a node of the graph
     std::size_t next = 0;
   };
   std::vector<NodePtr> order;
-  std::unordered_set<const Node*> seen;
+  NodeSet seen;
   std::vector<Frame> stack;
   const auto enter = [&](const Var& v) {
-    if (v.is_set() && !stop(v) && seen.insert(v.node_ptr().get()).second) stack.push_back({v.node_ptr()});
+    if (v.is_set() && !stop(v) && seen.insert(v.node_ptr().get())) stack.push_back({&v.node_ptr()});
   };
   for (const Var& root : outputs) {
     enter(root);
     while (!stack.empty()) {
       Frame& top = stack.back();
-      if (top.next < top.node->inputs.size()) {
-        enter(top.node->inputs[top.next++]);
+      const Vars& inputs = (*top.node)->inputs;
+      if (top.next < inputs.size()) {
+        enter(inputs[top.next++]);
       } else {
-        order.push_back(std::move(top.node));
+        order.push_back(*top.node);
         stack.pop_back();
       }
     }
@@ -83,7 +84,7 @@ std::vector<NodePtr> toposort(const Vars& outputs) {
   return toposort_until(outputs, [](const Var&) { return false; });
 }
 
-std::vector<NodePtr> toposort(const Vars& outputs, const std::unordered_set<const Node*>& known) {
+std::vector<NodePtr> toposort(const Vars& outputs, const NodeSet& known) {
   return toposort_until(outputs, [&](const Var& v) { return known.contains(v.node_ptr().get()); });
 }
 
@@ -159,7 +160,7 @@ Var with_stretch(const Var& v, const Type& type) {
 
 bool equal_computations(const Vars& a, const Vars& b) {
   if (a.size() != b.size()) return false;
-  std::unordered_map<Var, Vars, VarHash, VarSame> compared;
+  VarMap<Vars> compared;
   std::vector<std::pair<Var, Var>> stack;
   for (std::size_t i = 0; i < a.size(); ++i) stack.emplace_back(a[i], b[i]);
   while (!stack.empty()) {

@@ -1,9 +1,8 @@
 #pragma once
 #include <functional>
-#include <unordered_map>
-#include <unordered_set>
 
 #include "graph.h"
+#include "node_set.h"
 
 /// Walks over graphs: iterative and memoized, so that neither depth nor sharing hurts.
 namespace damo {
@@ -12,7 +11,7 @@ namespace damo {
 std::vector<NodePtr> toposort(const Vars& outputs);
 
 /// The same, without the nodes in `known` and what only they depend on.
-std::vector<NodePtr> toposort(const Vars& outputs, const std::unordered_set<const Node*>& known);
+std::vector<NodePtr> toposort(const Vars& outputs, const NodeSet& known);
 
 /// The graph of `outputs` with each key of `by` replaced by its value. A replacement that differs in which
 /// axes stretch is converted, so that no elementwise node changes its meaning; a node whose Body holds a key
@@ -33,7 +32,7 @@ class Current {
   Vars rebuilt(const Node& node) const;
 
  private:
-  VarMap<Var> by_;
+  VarTable<Var> by_;
 };
 
 /// One memoized pass: `f` gives the replacement of a node's only output, made of what its inputs have become

@@ -2,12 +2,10 @@
 #include <algorithm>
 #include <functional>
 #include <queue>
-#include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
-#include "../core/graph.h"
+#include "../core/node_set.h"
 
 /// For rewrites of whole graphs: what depends on what.
 namespace damo {
@@ -32,11 +30,11 @@ class Dependence {
     const Place last = at(on);
     using Entry = std::pair<std::size_t, const Node*>;
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> next;
-    std::unordered_set<const Node*> seen;
+    NodeSet seen;
     const auto meet = [&](const Node* node) {
       const Place here = at(node);
       const bool may_depend = here.number > last.number && here.height > last.height;
-      if ((may_depend || node == on) && seen.insert(node).second) next.emplace(here.number, node);
+      if ((may_depend || node == on) && seen.insert(node)) next.emplace(here.number, node);
     };
     for (meet(v.node_ptr().get()); !next.empty();) {
       const Node* node = next.top().second;
@@ -48,13 +46,13 @@ class Dependence {
   }
 
   /// What v depends on, itself among it, without what comes before `first`.
-  std::unordered_set<const Node*> back_to(const Node* first, const Var& v) const {
-    std::unordered_set<const Node*> nodes;
+  NodeSet back_to(const Node* first, const Var& v) const {
+    NodeSet nodes;
     std::vector<const Node*> stack{v.node_ptr().get()};
     while (!stack.empty()) {
       const Node* node = stack.back();
       stack.pop_back();
-      if (place(node) < place(first) || !nodes.insert(node).second) continue;
+      if (place(node) < place(first) || !nodes.insert(node)) continue;
       for (const Var& x : node->inputs) stack.push_back(x.node_ptr().get());
     }
     return nodes;
@@ -67,7 +65,7 @@ class Dependence {
   };
   const Place& at(const Node* node) const { return places_.at(node); }
 
-  std::unordered_map<const Node*, Place> places_;
+  NodeMap<Place> places_;
 };
 
 }  // namespace damo

@@ -137,7 +137,7 @@ Vars for_rows(const Var& i, const Var& n, const Vars& rows, const Vars& like, bo
   if (wanted.empty()) return rows;
 
   // The graph is cut where something that depends on i meets something that does not.
-  std::unordered_set<const Node*> moving{i.node_ptr().get()};
+  NodeSet moving{i.node_ptr().get()};
   VarMap<Var> inside;
   const auto cut = [&](const Var& v) {
     if (moving.contains(v.node_ptr().get()) || v.node().kind == Node::Kind::constant || inside.contains(v))

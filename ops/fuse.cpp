@@ -25,14 +25,14 @@ bool fusible(const Node& node) {
 
 Vars fuse_elementwise(const Vars& outputs, Trace& trace) {
   const std::vector<NodePtr> order = toposort(outputs);
-  std::unordered_set<const Node*> roots;
+  NodeSet roots;
   for (const Var& v : outputs) roots.insert(v.node_ptr().get());
 
   // A node joins the group to which all its readers belong, if it has the same size.
-  std::unordered_map<const Node*, std::vector<const Node*>> readers;
+  NodeMap<std::vector<const Node*>> readers;
   for (const NodePtr& node : order)
     for (const Var& x : node->inputs) readers[x.node_ptr().get()].push_back(node.get());
-  std::unordered_map<const Node*, const Node*> head;  // of the group that a node belongs to
+  NodeMap<const Node*> head;  // of the group that a node belongs to
   const auto common_head = [&](const Node* node) -> const Node* {
     const Node* common = nullptr;
     for (const Node* reader : readers.at(node)) {
@@ -42,7 +42,7 @@ Vars fuse_elementwise(const Vars& outputs, Trace& trace) {
     }
     return common;
   };
-  std::unordered_map<const Node*, std::size_t> size;
+  NodeMap<std::size_t> size;
   for (auto at = order.rbegin(); at != order.rend(); ++at) {
     const Node* node = at->get();
     if (!fusible(*node)) continue;
@@ -61,7 +61,7 @@ Vars fuse_elementwise(const Vars& outputs, Trace& trace) {
     size[node] = 1;
   }
 
-  std::unordered_map<const Node*, Group> groups;
+  NodeMap<Group> groups;
   for (const NodePtr& node : order)
     if (const auto h = head.find(node.get()); h != head.end()) groups[h->second].members.push_back(node);
 
@@ -99,7 +99,7 @@ Vars fuse_elementwise(const Vars& outputs, Trace& trace) {
 }
 
 Vars fuse_sums(const Vars& outputs, Trace& trace) {
-  const VarMap<int> uses = count_uses(outputs);
+  const VarTable<int> uses = count_uses(outputs);
   return transform(outputs, [&](const NodePtr& node, const Current& now) -> Var {
     const Var v(node);
     if (node->kind != Node::Kind::apply || node->inputs.size() != 1 || uses.at(node->inputs[0]) > 1)

@@ -35,7 +35,7 @@ bool has_choices(const std::vector<NodePtr>& order) {
 
 std::vector<Group> groups_of(const std::vector<NodePtr>& order) {
   std::vector<Group> groups(1);
-  std::unordered_map<const Node*, std::size_t> owner;
+  NodeMap<std::size_t> owner;
   for (const NodePtr& node : order) {
     const std::size_t steps = n_steps(*node);
     const bool is_early = std::all_of(node->inputs.begin(), node->inputs.end(), [&](const Var& x) {
@@ -76,9 +76,9 @@ Vars fuse_scalars(const Vars& outputs, Trace& trace) {
   const std::vector<NodePtr> order = toposort(outputs);
   // What only one branch needs is not to be computed with what the other one does.
   if (has_choices(order)) return outputs;
-  const VarMap<int> uses = count_uses(outputs);
+  const VarTable<int> uses = count_uses(outputs);
   Current now;
-  std::unordered_set<const Node*> done;
+  NodeSet done;
   for (const Group& group : groups_of(order)) {
     if (group.members.size() < fewest_members) {
       for (const NodePtr& m : group.members) {

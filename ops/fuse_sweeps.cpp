@@ -13,7 +13,7 @@ namespace damo {
 namespace {
 
 /// Which nodes read a node.
-using Readers = std::unordered_map<const Node*, std::vector<NodePtr>>;
+using Readers = NodeMap<std::vector<NodePtr>>;
 
 Readers readers_of(const std::vector<NodePtr>& order) {
   Readers readers;
@@ -73,7 +73,7 @@ struct Graph {
   std::vector<NodePtr> order;
   Readers readers;
   Dependence dependence;
-  std::unordered_set<const Node*> roots;
+  NodeSet roots;
   VarMap<std::vector<NodePtr>> transposed_products;  ///< by w: the products x w^T
 
   explicit Graph(const Vars& outputs)
@@ -108,9 +108,9 @@ std::vector<NodePtr> elementwise_cone(const Var& g, const Graph& graph) {
     return graph.dependence.place(a.get()) < graph.dependence.place(b.get());
   };
   std::priority_queue<NodePtr, std::vector<NodePtr>, decltype(earlier)> next(earlier);
-  std::unordered_set<const Node*> seen;
+  NodeSet seen;
   const auto meet = [&](const NodePtr& node) {
-    if (is_elementwise_matrix(*node, g.type()) && seen.insert(node.get()).second) next.push(node);
+    if (is_elementwise_matrix(*node, g.type()) && seen.insert(node.get())) next.push(node);
   };
   std::vector<NodePtr> cone;
   for (meet(g.node_ptr()); !next.empty() && cone.size() < most_steps;) {
@@ -128,7 +128,7 @@ std::optional<Between> find_between(const NodePtr& first, const NodePtr& last,
   constexpr std::size_t most_arrays = 16;
   const Var g = last->inputs[0];
   Between b{{}, {Var(first)}, {g}};
-  std::unordered_set<const Node*> inside;
+  NodeSet inside;
   std::size_t steps = 0;
   for (const NodePtr& node : cone) {
     const bool follows = std::any_of(node->inputs.begin(), node->inputs.end(), [&](const Var& x) {
@@ -190,7 +190,7 @@ void offer_sweeps(const Graph& graph, const NodePtr& last, Take take) {
 /// Sweeps of which no node belongs to two.
 std::vector<Sweep> find_sweeps(const Graph& graph) {
   std::vector<Sweep> sweeps;
-  std::unordered_set<const Node*> taken;
+  NodeSet taken;
   for (const NodePtr& node : graph.order)
     offer_sweeps(graph, node, [&](const Sweep& sweep) {
       const std::vector<NodePtr> nodes = sweep.nodes();
@@ -272,7 +272,7 @@ class Contracted {
   }
 
   std::vector<std::vector<NodePtr>> nodes_;
-  std::unordered_map<const Node*, std::size_t> vertex_of_;
+  NodeMap<std::size_t> vertex_of_;
 };
 
 /// Those of the sweeps that do not wait for each other: of some that do, the first.

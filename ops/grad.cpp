@@ -170,7 +170,7 @@ class Backpropagation {
   Branches branches_;
   Vars conditions_;
   VarMap<int> number_of_;
-  VarMap<std::map<int, Var>> sums_;  ///< by branch
+  VarTable<std::map<int, Var>> sums_;  ///< by branch
   VarMap<bool> stops_;
   /// Nodes whose result a switch, an index or their like may not have chosen: exp in switch(x < 9, exp(x),
   /// 0).
@@ -191,7 +191,7 @@ class Backpropagation {
 /// What was computed in integers, last on the way from v to the cost, sizes apart; an empty Var if nothing
 /// was.
 Var last_integer(const Var& cost, const Var& v) {
-  std::unordered_set<const Node*> on_the_way{&v.node()};
+  NodeSet on_the_way{&v.node()};
   Var last;
   for (const NodePtr& node : toposort({cost}))
     for (std::size_t i = 0; i < node->inputs.size(); ++i) {

@@ -1,4 +1,5 @@
 #pragma once
+#include "../core/node_set.h"
 #include "../core/rewrite.h"
 
 /// Rewrites that a pattern cannot say. A rule's function returns the replacement of one Var, or an empty Var.
@@ -57,6 +58,6 @@ Vars fuse_sums(const Vars& outputs, Trace& trace);
 Vars fuse_sweeps(const Vars& outputs, Trace& trace);
 
 /// How often each Var is read, outputs included.
-VarMap<int> count_uses(const Vars& outputs);
+VarTable<int> count_uses(const Vars& outputs);
 
 }  // namespace damo

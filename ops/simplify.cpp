@@ -84,8 +84,8 @@ Var lift_slice(const Var& v) {
   return apply(whole.node().op, std::move(parts));
 }
 
-VarMap<int> count_uses(const Vars& outputs) {
-  VarMap<int> uses;
+VarTable<int> count_uses(const Vars& outputs) {
+  VarTable<int> uses;
   for (const NodePtr& node : toposort(outputs))
     for (const Var& x : node->inputs) ++uses[x];
   for (const Var& v : outputs) ++uses[v];
@@ -123,7 +123,7 @@ Var scaled(const Var& coefficient, const Var& by) {
 
 /// v as a sum of terms, looking through sums, differences and scalar factors that nothing else reads
 /// (`inner`).
-std::vector<Term> linear_combination(const Var& v, const VarMap<int>& uses, Vars& inner) {
+std::vector<Term> linear_combination(const Var& v, const VarTable<int>& uses, Vars& inner) {
   std::vector<Term> terms, stack{{Var(), false, v}};
   while (!stack.empty()) {
     const Term t = stack.back();
@@ -157,16 +157,16 @@ std::vector<Term> linear_combination(const Var& v, const VarMap<int>& uses, Vars
 }
 
 /// Whether v is a product of matrices that has one reader.
-bool is_private_product(const Var& v, const VarMap<int>& uses) {
+bool is_private_product(const Var& v, const VarTable<int>& uses) {
   if (!is_dot(v) || uses.at(v) > 1) return false;
   const Vars& x = v.node().inputs;
   return x[0].ndim() == 2 && x[1].ndim() == 2;
 }
 
-bool is_product(const Term& t, const VarMap<int>& uses) { return is_private_product(t.value, uses); }
+bool is_product(const Term& t, const VarTable<int>& uses) { return is_private_product(t.value, uses); }
 
 /// v^T; through products, and without a second transpose on top of a first.
-Var transposed(const Var& v, const VarMap<int>& uses, const Current& now, int depth) {
+Var transposed(const Var& v, const VarTable<int>& uses, const Current& now, int depth) {
   if (depth > 0 && is_private_product(v, uses)) {
     const Vars& x = v.node().inputs;
     return dot(transposed(x[1], uses, now, depth - 1), transposed(x[0], uses, now, depth - 1));
@@ -178,7 +178,7 @@ Var transposed(const Var& v, const VarMap<int>& uses, const Current& now, int de
 
 /// The combination with its products added to the sum of the rest. A rest that is one matrix times a scalar
 /// is scaled where it lies.
-Var accumulated(const Var& v, const std::vector<Term>& terms, const VarMap<int>& uses, const Current& now) {
+Var accumulated(const Var& v, const std::vector<Term>& terms, const VarTable<int>& uses, const Current& now) {
   const Scope here(v.node(), {Origin::Kind::rule, "add_dot"});
   const Var one = constant(Tensor::full({}, v.dtype(), 1));
   const auto rest =
@@ -210,11 +210,11 @@ Var accumulated(const Var& v, const std::vector<Term>& terms, const VarMap<int>&
 }  // namespace
 
 Vars accumulate_products(const Vars& outputs, Trace& trace) {
-  const VarMap<int> uses = count_uses(outputs);
+  const VarTable<int> uses = count_uses(outputs);
   const std::vector<NodePtr> order = toposort(outputs);
   // From the outputs down, so that the longest combination is taken whole.
   VarMap<std::vector<Term>> combinations;
-  VarMap<bool> taken;
+  VarTable<bool> taken;
   for (auto at = order.rbegin(); at != order.rend(); ++at) {
     const Var v(*at);
     const ScalarOp* f = scalar_op(v);
@@ -241,7 +241,7 @@ Vars accumulate_products(const Vars& outputs, Trace& trace) {
 }
 
 Vars transpose_operands(const Vars& outputs, Trace& trace) {
-  const VarMap<int> uses = count_uses(outputs);
+  const VarTable<int> uses = count_uses(outputs);
   return transform(outputs, [&](const NodePtr& node, const Current& now) -> Var {
     const auto pattern = dimshuffle_pattern(Var(node));
     if (!pattern || *pattern != std::vector<int>{1, 0}) return {};

@@ -89,6 +89,21 @@ void for_rows(const View& x, F f) {
   parallel(threads_for(x.size(), elements_per_thread), [&](Part part) { for_rows<T>(x, part, f); });
 }
 
+/// f(T{}) for the type of x's floats.
+template <class F>
+void with_float(const View& x, F f) {
+  x.dtype == DType::float32 ? f(float{}) : f(double{});
+}
+
+/// y from each row of x: f(row, its place in y, a row of as many elements).
+template <class F>
+void map_rows(const View& x, const View& y, F f) {
+  with_float(x, [&]<class T>(T) {
+    const std::int64_t n = x.shape[x.ndim() - 1];
+    for_rows<T>(x, [&](const Row<T>& row) { f(row, y.ptr<T>() + row.number * n, n); });
+  });
+}
+
 Types checked(const Types& x) {
   check(x[0].is_float(), "x must hold floats, not {}", x[0].dtype);
   check(x[0].ndim() > 0, "x must have at least one axis");
@@ -111,17 +126,7 @@ struct Softmax : OpOf<Softmax>, Mixes {
   bool overwrites(int, int) const override { return true; }
 
   void perform(const Views& x, const Views& y) const override {
-    if (x[0].dtype == DType::float32)
-      run<float>(x[0], y[0]);
-    else
-      run<double>(x[0], y[0]);
-  }
-
-  template <class T>
-  static void run(const View& x, const View& y) {
-    const std::int64_t n = x.shape[x.ndim() - 1];
-    for_rows<T>(x, [&](const Row<T>& row) {
-      T* const out = y.ptr<T>() + row.number * n;
+    map_rows(x[0], y[0], []<class T>(const Row<T>& row, T* out, std::int64_t n) {
       for (std::int64_t i = 0; i < n; ++i)
         out[i] = static_cast<T>(static_cast<double>(row.exponential[i]) / row.sum);
     });
@@ -143,17 +148,7 @@ struct LogSoftmax : OpOf<LogSoftmax>, Mixes {
   bool overwrites(int, int) const override { return true; }
 
   void perform(const Views& x, const Views& y) const override {
-    if (x[0].dtype == DType::float32)
-      run<float>(x[0], y[0]);
-    else
-      run<double>(x[0], y[0]);
-  }
-
-  template <class T>
-  static void run(const View& x, const View& y) {
-    const std::int64_t n = x.shape[x.ndim() - 1];
-    for_rows<T>(x, [&](const Row<T>& row) {
-      T* const out = y.ptr<T>() + row.number * n;
+    map_rows(x[0], y[0], []<class T>(const Row<T>& row, T* out, std::int64_t n) {
       const double log_sum = std::log(row.sum);
       for (std::int64_t i = 0; i < n; ++i)
         out[i] = static_cast<T>(static_cast<double>(row.shifted[i]) - log_sum);
@@ -182,10 +177,7 @@ struct LogSumExp : OpOf<LogSumExp> {
   }
 
   void perform(const Views& x, const Views& y) const override {
-    if (x[0].dtype == DType::float32)
-      run<float>(x[0], y[0]);
-    else
-      run<double>(x[0], y[0]);
+    with_float(x[0], [&]<class T>(T) { run<T>(x[0], y[0]); });
   }
 
   template <class T>
@@ -239,10 +231,7 @@ struct CrossEntropy : OpOf<CrossEntropy> {
       if (label < -n || label >= n) reject_position(label, 1, n, x[1].shape, &label - labels.data());
       if (label < 0) label += n;
     }
-    if (x[0].dtype == DType::float32)
-      run<float>(x, labels, y);
-    else
-      run<double>(x, labels, y);
+    with_float(x[0], [&]<class T>(T) { run<T>(x, labels, y); });
   }
 
   template <class T>

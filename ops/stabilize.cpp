@@ -293,7 +293,7 @@ Var lift_function(const Var& v) {
 }
 
 Vars subtract_from_one(const Vars& outputs, Trace& trace) {
-  const VarMap<int> uses = count_uses(outputs);
+  const VarTable<int> uses = count_uses(outputs);
   return transform(outputs, [&](const NodePtr& node, const Current& now) -> Var {
     const Vars* x = operands_of(Var(node), "sub");
     if (x == nullptr || x->front().ndim() > 0 || x->front().node().kind != Node::Kind::constant ||

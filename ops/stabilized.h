@@ -1,22 +1,19 @@
 #pragma once
-#include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
+#include "../core/node_set.h"
 #include "grad.h"
 
 /// What `grad` differentiates in place of the graph that it is given.
 namespace damo {
-
-using NodeSet = std::unordered_set<const Node*>;
 
 /// The graph after the stabilizing rules. An expression that the user named (to differentiate with respect to
 /// it, to hold it constant, or because its gradient is known) stays what it is: no rule removes it or looks
 /// through it. Its own stabilized form stands beside it, and is what its gradient is passed on to.
 struct Stabilized {
   Var cost;
-  std::vector<NodePtr> order;                     ///< all nodes, each after what its gradient goes to
-  std::unordered_map<const Node*, Vars> instead;  ///< for the outputs of a node, their stabilized forms
+  std::vector<NodePtr> order;  ///< all nodes, each after what its gradient goes to
+  NodeMap<Vars> instead;       ///< for the outputs of a node, their stabilized forms
 
   /// What the gradient of a node goes to.
   const Vars& inputs_of(const Node& node) const {

@@ -180,7 +180,8 @@ void measure_building(World& world, const Options& options) {
 void print_build_times(const Options& options) {
   if (!options.json)
     fmt::print("{:<16} {:>8} {:>8} {:>10} {:>10}  seconds\n", "graph", "n", "nodes", "graph", "function");
-  for (const Family& family : families())
+  for (const Family& family : families()) {
+    if (!chosen(options, family.name)) continue;
     for (int n = 64; n <= options.build_to; n *= 4) {
       const BuildTime t = build(family, n);
       if (options.json)
@@ -194,6 +195,7 @@ void print_build_times(const Options& options) {
         fmt::print("{:<16} {:>8} {:>8} {:>10.3f} {:>10.3f}\n", family.name, n, t.nodes, t.graph, t.function);
       std::fflush(stdout);
     }
+  }
 }
 
 void program(int argc, const char* const* argv) {
@@ -219,8 +221,13 @@ void program(int argc, const char* const* argv) {
   line.flag("--profile", options.profile, "print in the end where each function's time went");
   if (!line.parse(argc, argv)) return;
 
-  std::vector<std::string> names{build_case};
-  for (const Case& c : cases()) names.push_back(c.name);
+  std::vector<std::string> names;
+  if (options.build_to > 0) {
+    for (const Family& f : families()) names.push_back(f.name);
+  } else {
+    names.push_back(build_case);
+    for (const Case& c : cases()) names.push_back(c.name);
+  }
   for (const std::string& name : options.cases)
     check(std::find(names.begin(), names.end(), name) != names.end(),
           "there is no case \"{}\"; --list prints their names", name);

@@ -131,6 +131,16 @@ FunctionArgs many_updates(int n) {
   return {.inputs = {x}, .outputs = cost, .updates = updates};
 }
 
+FunctionArgs tables(int n) {
+  const Var rows = lvector("rows"), g = matrix("g");
+  Updates updates;
+  for (int i = 0; i < n / 2; ++i) {
+    const Shared table = weights({3, 2}, "table");
+    updates.emplace_back(table, inc_subtensor(table[rows], g));
+  }
+  return {.inputs = {rows, g}, .updates = updates};
+}
+
 FunctionArgs joined(int n) {
   const Var x = vector("x");
   Args rows;
@@ -204,6 +214,7 @@ const std::vector<Family>& families() {
       {"shapes", shapes},
       {"split", parts},
       {"updates", many_updates},
+      {"tables", tables},
       {"stack", joined},
       {"scalars", scalars},
       {"shared", shared_subexpressions},

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <functional>
+#include <set>
 
 #include "core/function.h"
 #include "core/frame.h"
@@ -47,6 +48,24 @@ bool same_values(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
   return true;
 }
 
+std::vector<const void*> places(const std::vector<Shared>& tables) {
+  std::vector<const void*> all;
+  for (const Shared& t : tables) all.push_back(t.get_value({.borrow = true}).data());
+  return all;
+}
+
+/// Once a table is being written, nothing can fail that was not checked before.
+void check_order(const Function& f) {
+  std::set<const Node*> checked;
+  bool writes = false;
+  for (const Segment& segment : f.frame().schedule().segments)
+    for (const Step& step : segment.steps) {
+      if (step.checks != nullptr) checked.insert(step.node.get());
+      if (writes && step.op->can_fail()) CHECK((step.checks == nullptr && checked.contains(step.node.get())));
+      writes = writes || step.overwritten >= 0;
+    }
+}
+
 /// Calls it with good positions: the tables get the values that FAST_COMPILE and DebugMode give them. With a
 /// bad one in any of the inputs nothing changes, whatever the mode. Returns the bytes of the arena.
 std::int64_t check_model(const Model& m, const Tensor& good) {
@@ -68,9 +87,10 @@ std::int64_t check_model(const Model& m, const Tensor& good) {
       CHECK(message.find(", in function \"f\"") != std::string::npos);
       CHECK(same_values(values(m.tables), before));
     }
-    const void* const memory = m.tables[0].get_value({.borrow = true}).data();
+    const std::vector<const void*> memory = places(m.tables);
     f.call(inputs.data(), inputs.size());
-    CHECK(m.tables[0].get_value({.borrow = true}).data() == memory);
+    CHECK(places(m.tables) == memory);
+    check_order(f);
     CHECK_FALSE(same_values(values(m.tables), before));
     if (after.empty())
       after = values(m.tables);
