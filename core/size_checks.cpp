@@ -1,6 +1,7 @@
 #include "core/size_checks.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "core/error.h"
 #include "core/op.h"
@@ -54,6 +55,28 @@ NodeSet needed_always(const Vars& roots) {
   return needed;
 }
 
+/// Whether the op takes 0 in the place of each number of a call, too.
+bool takes_small(const Op& op, Types x) {
+  if (op.is_elementwise()) return true;
+  bool any = false;
+  const auto make_small = [&](std::int64_t& n) {
+    if (n < first_number) return;
+    n = 0;
+    any = true;
+  };
+  for (Type& t : x) {
+    for (std::int64_t& n : t.shape) make_small(n);
+    if (t.has_value) make_small(t.value);
+  }
+  if (!any) return true;
+  try {
+    op.infer(x);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 bool is_open(const Type& t) {
   return (t.ndim() == 0 && !t.is_float() && !t.has_value) ||
          std::any_of(t.shape.begin(), t.shape.end(), [](std::int64_t n) { return n < 0; });
@@ -66,7 +89,7 @@ Type CallNumbers::filled(const Var& v, Type type) {
   std::vector<std::int64_t>& numbers = numbers_[v];
   while (static_cast<int>(numbers.size()) <= type.ndim()) {
     numbers.push_back(next_);
-    next_ += 17;
+    next_ += 210;
   }
   for (int i = 0; i < type.ndim(); ++i)
     if (type.shape[i] < 0) type.shape[i] = numbers[static_cast<std::size_t>(i)];
@@ -80,13 +103,12 @@ Type CallNumbers::filled(const Var& v, Type type) {
 SizeWalk::SizeWalk(const Vars& roots, CallNumbers& numbers) {
   for (const NodePtr& node : toposort(roots)) {
     Types types = node->types;
-    const std::size_t n_others = others_.size();
+    bool is_inferred = false;
     if (node->kind == Node::Kind::apply) {
       Types x;
       for (const Var& v : node->inputs) x.push_back(types_.at(v));
-      types = inferred(node, std::move(x));
+      std::tie(types, is_inferred) = inferred(node, std::move(x));
     }
-    const bool is_inferred = node->kind == Node::Kind::apply && others_.size() == n_others;
     for (int i = 0; i < static_cast<int>(types.size()); ++i) {
       const Type& t = types[static_cast<std::size_t>(i)];
       if (is_inferred && is_open(t)) computed_.insert(node.get());
@@ -96,19 +118,24 @@ SizeWalk::SizeWalk(const Vars& roots, CallNumbers& numbers) {
   for (std::size_t i = 0; i < others_.size(); ++i) by_hash_.emplace(hash_of(now(others_[i].x)), i);
 }
 
-Types SizeWalk::inferred(const NodePtr& node, Types x) {
+std::pair<Types, bool> SizeWalk::inferred(const NodePtr& node, Types x) {
   const bool has_sizes =
       std::any_of(x.begin(), x.end(), [](const Type& t) { return t.ndim() > 0 || !t.is_float(); });
-  if (!has_sizes) return node->types;
+  if (!has_sizes) return {node->types, true};
   x = now(std::move(x));
   try {
-    return node->op->infer(x);
+    Types types = node->op->infer(x);
+    if (!takes_small(*node->op, x)) {
+      checks_.push_back({node, std::move(x), true});
+      others_.push_back(checks_.back());
+    }
+    return {std::move(types), true};
   } catch (const Error&) {
   }
   checks_.push_back({node, x});
-  if (unite(checks_.back())) return node->op->infer(now(std::move(x)));
+  if (unite(checks_.back())) return {node->op->infer(now(std::move(x))), true};
   others_.push_back(checks_.back());
-  return node->types;
+  return {node->types, false};
 }
 
 std::int64_t SizeWalk::find(std::int64_t number) const {
@@ -174,7 +201,7 @@ bool SizeWalk::unite(const Check& check) {
 }
 
 bool SizeWalk::implies(const Check& check) const {
-  if (takes(check)) return true;
+  if (!check.is_bound && takes(check)) return true;
   const Types x = now(check.x);
   const auto [begin, end] = by_hash_.equal_range(hash_of(x));
   return std::any_of(begin, end, [&](const auto& entry) {

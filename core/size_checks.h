@@ -1,5 +1,6 @@
 #pragma once
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "node_set.h"
@@ -7,6 +8,8 @@
 /// Which operands of a graph must agree in size though their types do not tell: an op checks that in the
 /// call. A rewriting may make do without the op, or without an operand, but the call fails all the same.
 namespace damo {
+
+inline constexpr std::int64_t first_number = 1277;
 
 /// Sizes and integers that are known only in the call, each as a number of its own, so that two are equal if
 /// and only if they always are.
@@ -17,16 +20,18 @@ class CallNumbers {
 
  private:
   VarTable<std::vector<std::int64_t>> numbers_;
-  std::int64_t next_ = 1009;  ///< 17 further each time: no sum, and no multiple, of others is one, too
+  /// 210 further each time: no sum and no product of others is one, and none is a multiple of 2, 3, 5 or 7.
+  std::int64_t next_ = first_number;
 };
 
 /// A graph whose sizes are inferred from such numbers.
 class SizeWalk {
  public:
-  /// A node whose op did not take the numbers, and the types that it saw.
+  /// A node whose op did not take the numbers, or takes them but no small ones, and the types that it saw.
   struct Check {
     NodePtr node;
     Types x;
+    bool is_bound = false;  ///< it takes the numbers: an index, or an axis that must not be empty
   };
 
   SizeWalk(const Vars& roots, CallNumbers& numbers);
@@ -43,12 +48,13 @@ class SizeWalk {
   Types now(Types x) const;
   bool takes(const Check& check) const;
   bool unite(const Check& check);
-  Types inferred(const NodePtr& node, Types x);
+  /// Also whether the sizes are known by that.
+  std::pair<Types, bool> inferred(const NodePtr& node, Types x);
 
   VarTable<Type> types_;
   NodeSet computed_;
   std::unordered_map<std::int64_t, std::int64_t> equal_;  ///< a number, and a smaller one that it must equal
-  std::vector<Check> checks_, others_;  ///< others: no equality of two sizes makes them hold
+  std::vector<Check> checks_, others_;  ///< others: no equality of two sizes tells whether they hold
   std::unordered_multimap<std::size_t, std::size_t> by_hash_;  ///< others_, by their sizes
 };
 

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cmath>
+#include <span>
 
 #include "core/finite.h"
 #include "core/op.h"
@@ -63,7 +65,40 @@ constexpr int rows_at_a_time = 4;
 int threads_for_rows(const View& w) { return threads_for(w.size(), elements_per_thread); }
 
 bool is_outer(const View& a) { return a.shape[1] == 1; }
+
+/// Kernels leave out what is multiplied by 0 as a whole, and multiply the factors of a product before they
+/// add them up: another value where there is NaN or Inf.
+bool is_plain(double factor) { return factor != 0 && std::isfinite(factor); }
+
+bool are_plain(double scale, std::span<const Term> terms) {
+  return is_plain(scale) &&
+         std::all_of(terms.begin(), terms.end(), [](const Term& t) { return is_plain(t.alpha); });
+}
+
 bool has_rows(const View& w) { return w.strides[1] == 1 && w.size() > 0; }
+
+/// y = scale y + alpha_1 a_1 b_1 + ..., one operation after the other; all products before y is written.
+void add_as_written(double scale, std::span<const Term> terms, const View& y) {
+  with_float(y.dtype, [&]<class T>(T) {
+    thread_local Scratch<T> memory;
+    const std::int64_t size = y.size();
+    T* const products = memory.sized(static_cast<std::int64_t>(terms.size()) * size);
+    T* next = products;
+    for (const Term& t : terms) {
+      gemm(1, t.a, t.b, 0, View{y.dtype, y.shape, row_major(y.shape), next});
+      next += size;
+    }
+    T* const to = y.ptr<T>();
+    for (std::int64_t i = 0; i < size; ++i) {
+      to[i] *= static_cast<T>(scale);
+      const T* product = products + i;
+      for (const Term& t : terms) {
+        to[i] += static_cast<T>(t.alpha) * *product;
+        product += size;
+      }
+    }
+  });
+}
 
 /// y = scale p + alpha_1 a_1 b_1 + ... (inputs: p, scale, alpha_1, a_1, b_1, ...).
 struct AddDot : OpOf<AddDot> {
@@ -91,7 +126,10 @@ struct AddDot : OpOf<AddDot> {
       const int first = i;
       std::size_t n = 0;
       for (; i < x.size() && n < terms.size(); i += 3) terms[n++] = {scalar(x[i]), x[i + 1], x[i + 2]};
-      if (n == 2 && is_outer(terms[0].a) && is_outer(terms[1].a) && has_rows(y[0]))
+      if (!are_plain(scale, {terms.data(), n})) {
+        add_as_written(scale, {terms.data(), n}, y[0]);
+        finite = false;
+      } else if (n == 2 && is_outer(terms[0].a) && is_outer(terms[1].a) && has_rows(y[0]))
         finite &= add_two_outer(scale, x, first, y[0]);
       else
         finite &= add_products({terms.data(), n}, scale, y[0]);
@@ -137,6 +175,10 @@ struct DotAndAddDot : OpOf<DotAndAddDot> {
     if (y[1].data != x[1].data) copy_into(y[1], x[1]);
     const View& w = y[1];
     const double scale = scalar(x[2]);
+    if (const Term term{scalar(x[3]), x[4], x[5]}; !are_plain(scale, {&term, 1})) {
+      gemm(1, x[0], transposed_view(w), 0, y[0]);
+      return add_as_written(scale, {&term, 1}, w);
+    }
     if (x[0].shape[0] != 1 || !is_outer(x[4]) || !has_rows(w)) {
       gemm(1, x[0], transposed_view(w), 0, y[0]);
       if (gemm(scalar(x[3]), x[4], x[5], scale, w)) stays_finite(w);

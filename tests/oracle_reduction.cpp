@@ -88,6 +88,7 @@ bool oracle_reduction(const OpName& op, const Arrays& x, Array& y) {
     for (std::size_t row = 0; row < y.size(); ++row) {
       double largest = -std::numeric_limits<double>::infinity(), total = 0;
       for (std::size_t i = 0; i < n; ++i) largest = std::max(largest, x[0].real[row * n + i]);
+      if (std::isinf(largest)) largest = 0;
       for (std::size_t i = 0; i < n; ++i) total += std::exp(x[0].real[row * n + i] - largest);
       y.real[row] = largest + std::log(total);
     }

@@ -121,6 +121,35 @@ TEST_CASE("sizes of matrices, of products and of indexed parts are checked, too"
   }
 }
 
+TEST_CASE("what only small sizes break is checked, too: indices, empty axes, what is divided into rows") {
+  const Var m = dmatrix("m"), t = tensor4("t", float64), v = dvector("v");
+  const std::vector<Case> cases = {
+      {"the shape of a row", m[2].shape(0)},
+      {"from the end", m[-3].shape(0)},
+      {"ones like a row", ones_like(m[2]) * v},
+      {"0 times a row", 0 * m[2] + v},
+      {"a row that is set", set_subtensor(m[2], v).shape(0)},
+      {"a row that is added to", inc_subtensor(m[2], v).shape(1)},
+      {"the largest", max(m, {.axis = 0}).shape(0)},
+      {"where it is", ones_like(argmax(m, {.axis = 0})) * v},
+      {"a parameter's shape", (t[0][0][2] + v).shape(0)},
+      {"rows of three", t.reshape({3, -1}).shape(0) + 1},
+      {"ones in rows of three", ones_like(t.reshape({3, -1}))[{0, 0}] + v},
+  };
+  const auto values = [](std::int64_t rows, const Sizes& shape) {
+    return test::Tensors{test::random({rows, 4}, float64, 1), test::random(shape, float64, 2),
+                         test::random({4}, float64, 3)};
+  };
+  for (const Case& c : cases) {
+    INFO(c.name);
+    const std::string error = error_in(Mode::FAST_COMPILE, c.y, {m, t, v}, values(0, {1, 1, 1, 4}));
+    CHECK(error.find("size_checks_test.cpp:") != std::string::npos);
+    CHECK(error_in(Mode::FAST_RUN, c.y, {m, t, v}, values(0, {1, 1, 1, 4})) == error);
+    for (const Mode mode : {Mode::FAST_RUN, Mode::FAST_COMPILE})
+      CHECK(error_in(mode, c.y, {m, t, v}, values(3, {1, 1, 3, 4})) == "no error");
+  }
+}
+
 TEST_CASE("a check that fails comes before a shared variable is written") {
   const Var a = dvector("a"), b = dvector("b");
   const Shared s = shared(test::random({3}, float64, 1), "s");
@@ -157,5 +186,7 @@ TEST_CASE("sizes that agree anyhow are not checked") {
   CHECK(n_lost({(x + y).shape(0), (x * y).shape(1), ones_like(x) * y}) == 1);
   const Shared W = shared(test::random({3, 4}, float64, 1), "W");
   CHECK(n_lost({0 * dot(x, W) + dot(tanh(x), W)}) == 0);
+  CHECK(n_lost({tanh(x)[0], x[0].shape(0) + 1}) == 0);
+  CHECK(n_lost({x[0].shape(0) + 1, ones_like(x[0]) * 2}) == 1);
   CHECK(n_lost({sum(sqr(softmax(dot(x, W)) - ones_like(dot(x, W)))), x.shape(0)}) == 0);
 }

@@ -1,20 +1,26 @@
 #include "tests/fuzz/random_graph.h"
 
+#include <iterator>
+#include <limits>
+
 #include "tests/expect.h"
 
 namespace damo::test {
 
-RandomGraph::RandomGraph(std::uint32_t seed, DType dtype, std::int64_t columns, bool smooth)
+RandomGraph::RandomGraph(std::uint32_t seed, DType dtype, std::int64_t columns, Kind kind)
     : engine_(seed),
       dtype_(dtype),
       columns_(columns),
-      smooth_(smooth),
+      kind_(kind),
+      smooth_(kind == Kind::smooth || kind == Kind::without_choice),
       x_(variable(Type(dtype, {-1, -1}), "x")),
       y_(variable(Type(dtype, {-1, columns}), "y")),
       v_(variable(Type(dtype, {-1}), "v")),
       u_(variable(Type(dtype, {-1}), "u")),
-      W_(shared(random({columns, columns}, dtype, seed + 1), "W")) {
-  pool_[rc] = {x_, y_, dot(x_, W_) / static_cast<double>(columns)};
+      i_(variable(Type(DType::int64, {-1}), "i")),
+      W_(shared(random({columns, columns}, dtype, seed + 1), "W")),
+      E_(shared(random({n_entries, columns}, dtype, seed + 2), "E")) {
+  pool_[rc] = {x_, y_, dot(x_, W_) / static_cast<double>(columns), E_[i_]};
   pool_[cr] = {x_.T()};
   pool_[c_only] = {v_, W_[0]};
   pool_[r_only] = {u_};
@@ -23,7 +29,26 @@ RandomGraph::RandomGraph(std::uint32_t seed, DType dtype, std::int64_t columns, 
 
 std::vector<Tensor> RandomGraph::values(std::int64_t rows, std::uint32_t seed) const {
   return {random({rows, columns_}, dtype_, seed), random({rows, columns_}, dtype_, seed + 1),
-          random({columns_}, dtype_, seed + 2), random({rows}, dtype_, seed + 3)};
+          random({columns_}, dtype_, seed + 2), random({rows}, dtype_, seed + 3),
+          random({rows}, DType::int64, seed + 4, 0, n_entries)};
+}
+
+std::vector<Tensor> RandomGraph::special_values(std::int64_t rows, std::uint32_t seed) const {
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  const double common[] = {0, 0, 1, 1, -1, .5, 30, -30, 200, -200};
+  const double rare[] = {inf, -inf, std::numeric_limits<double>::quiet_NaN()};
+  std::mt19937 engine(seed);
+  std::vector<Tensor> all = values(rows, seed);
+  for (std::size_t k = 0; k + 1 < all.size(); ++k) {
+    std::vector<double> elements = all[k].to_vector<double>();
+    const bool with_rare = engine() % 3 == 0;
+    for (double& x : elements) {
+      if (engine() % 2 == 0) x = common[engine() % std::size(common)];
+      if (with_rare && engine() % 6 == 0) x = rare[engine() % std::size(rare)];
+    }
+    all[k] = tensor(dtype_, all[k].shape(), elements);
+  }
+  return all;
 }
 
 Var RandomGraph::any(Shape s) {
@@ -74,8 +99,12 @@ Var RandomGraph::combined(const Var& a, const Var& b) {
     case 5: return a / (1 + sqr(b));
     case 6: return (a - 0.3 * (b + 0.2 * a)) * 0.6;
     case 7: return arctan2(a, 1.5 + tanh(b));
-    case 8: return switch_(a > 0.1234567, 0.3 * log(a), tanh(b));  // log(a) may be NaN where b is taken
-    default: return switch_(a > 0.1234567, tanh(a), tanh(b));
+    case 8:
+      if (kind_ == Kind::without_choice) return tanh(a) * tanh(b);
+      return switch_(a > 0.1234567, 0.3 * log(a), tanh(b));  // log(a) may be NaN where b is taken
+    default:
+      if (kind_ == Kind::without_choice) return tanh(a) - tanh(b);
+      return switch_(a > 0.1234567, tanh(a), tanh(b));
   }
 }
 
@@ -83,7 +112,8 @@ Var RandomGraph::combined(const Var& a, const Var& b) {
 Var RandomGraph::moved(const Var& a, Shape s) {
   if (a.ndim() == 1) return pick(2) == 0 ? a[slice(none, none, -1)] : a.dimshuffle({'x', 0}).flatten();
   // Where the rows are turned is known only when a kernel has run.
-  const Var k = argmax(s == rc ? u_ : v_);
+  const Var k =
+      kind_ == Kind::without_branches ? constant(Tensor(std::int64_t{1})) : argmax(s == rc ? u_ : v_);
   switch (pick(10)) {
     case 9: return join(0, {a[slice(k, none)], a[slice(none, k)]});
     case 0: return a[slice(none, none, -1)];
@@ -143,6 +173,76 @@ RandomGraph::Expression RandomGraph::indexed() {
   }
 }
 
+/// The size of an axis as a number beside which a keeps its dtype.
+Var RandomGraph::count(const Var& a, int axis) const { return cast(a.shape(axis), dtype_); }
+
+/// What depends on sizes.
+RandomGraph::Expression RandomGraph::sized() {
+  const Shape s = static_cast<Shape>(pick(no_axes));
+  const Var a = any(s), b = any(s);
+  const bool is_matrix = a.ndim() == 2;
+  switch (pick(14)) {
+    case 0: return {a * (count(b, 0) / (1 + count(b, 0))), s};
+    case 1: return {a + zeros(b.shape(), dtype_), s};
+    case 2: return {ones_like(a) * b, s};
+    case 3: return {fill(a, any(no_axes)) - 0.5 * b, s};
+    case 4: return {alloc(any(no_axes), b.shape()) * a, s};
+    case 5: return {sum(a) / (is_matrix ? count(b, 0) * count(b, 1) : count(b, 0)), no_axes};
+    case 6: return {a.reshape(b.shape()), s};
+    case 7: return {is_matrix ? a.flatten().reshape({-1, b.shape(1)}) : a.reshape({-1}), s};
+    case 8: return {0 * a + b, s};
+    case 9: return {0.5 * (a + b)[slice(none, none, -1)], s};
+    case 10: return {zeros_like(a) + mean(b), s};
+    case 11: return {a[slice(0, b.shape(0))] - 0.3 * b[slice(none, a.shape(0))], s};
+    case 12: return {tanh(any(r_only) + 0.2 * cast(arange((a + b).shape(0)), dtype_)[0]), r_only};
+    default: return {cast(a + b.shape(0), dtype_) * 0.2, s};
+  }
+}
+
+/// What the stabilizing rules know, by several names.
+RandomGraph::Expression RandomGraph::stabilized() {
+  const Shape s = pick(2) == 0 ? rc : cr;
+  const Var a = any(s), b = any(s);
+  const int axis = pick(2);
+  const Shape to = (s == rc) == (axis == 0) ? c_only : r_only, other = s == rc ? cr : rc;
+  switch (pick(16)) {
+    case 0: return {1 / (1 + exp(a - b)), s};
+    case 1: return {exp(a) / (1 + exp(a)), s};
+    case 2: return {0.3 * log(1 - 1 / (1 + exp(a))), s};
+    case 3: return {exp(a) / sum(exp(a), {.axis = axis, .keepdims = true}), s};
+    case 4: return {0.5 * log(sum(exp(a), {.axis = axis})), to};
+    case 5: return {0.3 * log(softmax(any(rc))[{arange(y_.shape(0)), argmax(y_, {.axis = 1})}]), r_only};
+    case 6: return {0.3 * log(softmax(a).T()), other};
+    case 7: return {-0.3 * log(softmax(a).reshape(b.shape())), s};
+    case 8: return {0.3 * log1p(-sigmoid(a)), s};
+    case 9: return {pow(1 + sqr(a), 0.5) - pow(tanh(b), 3), s};
+    case 10: return {any(no_axes) / (1 + exp(-a - b)), s};
+    case 11: return {-0.3 * log(softmax(a)[{0, -1}]), no_axes};
+    case 12: return {0.3 * log(sigmoid(any(rc))[0]), c_only};
+    case 13: return {sqr(abs(tanh(a))) - pow(sqrt(sqr(b) + 0.5), 2) * 0.2, s};
+    case 14: return {0.3 * log(mean(exp(a), {.axis = axis})), to};
+    default: return {0.3 * log(exp(a) / (1 + exp(a))), s};
+  }
+}
+
+/// a of shape (r, c) as the argument of a graph of its own, which reads the shared variables, too.
+Var RandomGraph::in_body(const Var& a) {
+  const Var p = variable(Type(dtype_, {-1, -1}), "p"), q = variable(Type(dtype_, {-1, columns_}), "q");
+  const Var y = tanh(dot(p, W_) / static_cast<double>(columns_));
+  switch (pick(4)) {
+    case 0: return OpFromGraph({p}, {y})(a);
+    case 1: {
+      const OpFromGraph f({p}, {0.5 * y + 0.3 * p});
+      return f(f(a));
+    }
+    case 2: return OpFromGraph({p, q}, {y * q - E_[0]})(a, any(rc));
+    default: {
+      const OpFromGraph inner({q}, {q * mean(W_) + elementwise(q)});
+      return OpFromGraph({p}, {0.5 * inner(y)})(a);
+    }
+  }
+}
+
 /// An operand that goes with the shape s: of the same shape, or one that is stretched to it.
 Var RandomGraph::beside(Shape s) {
   if (pick(3) != 0) return any(s);
@@ -153,15 +253,19 @@ Var RandomGraph::beside(Shape s) {
 
 /// One of two, by a number that is known before any kernel has run, or by one that is not.
 Var RandomGraph::branch(Shape s) {
-  const Var condition = pick(2) == 0 ? gt(x_.shape(0), 2) : gt(any(no_axes), 0.1234567);
+  const bool by_size = pick(2) == 0 || kind_ == Kind::without_choice;
+  const Var condition = by_size ? gt(x_.shape(0), 2) : gt(any(no_axes), 0.1234567);
   const Var a = elementwise(any(s)), b = any(s);
   return ifelse(condition, a, combined(b, beside(s)));
 }
 
 RandomGraph::Expression RandomGraph::next() {
   const Shape s = any_shape();
-  switch (pick(7)) {
-    case 6: return {branch(s), s};
+  switch (pick(10)) {
+    case 9: return {in_body(any(rc)), rc};
+    case 8: return stabilized();
+    case 7: return sized();
+    case 6: return {kind_ == Kind::without_branches ? elementwise(any(s)) : branch(s), s};
     case 0: return reduced();
     case 1: return product();
     case 2: return indexed();
@@ -179,6 +283,32 @@ void RandomGraph::grow(int n) {
   }
 }
 
+/// One of the ways in which models repeat themselves: h again, of shape (r, c).
+Var RandomGraph::link(int way, const Var& h, const Var& a) {
+  switch (way) {
+    case 0: return tanh(h);
+    case 1: return 0.9 * h + 0.1 * a;
+    case 2: return tanh(dot(h, W_) / static_cast<double>(columns_) + a);
+    case 3: return h / (1 + mean(sqr(h), {.axis = 1, .keepdims = true}));
+    case 4: return h + 0.01 * elementwise(a);
+    case 5: {
+      const Var z = sigmoid(h + a);
+      return (1 - z) * h + z * tanh(dot(z * h, W_) / static_cast<double>(columns_));
+    }
+    case 6: return h - mean(h) * (count(h, 0) / (1 + count(h, 0)));
+    default: return tanh(combined(h, beside(rc)));
+  }
+}
+
+void RandomGraph::grow_chain(int n) {
+  const int way = pick(8);
+  const Var a = any(rc);
+  Var h = any(rc);
+  for (int i = 0; i < n; ++i) h = link(way, h, way == 1 || way == 4 ? any(rc) : a);
+  pool_[rc].push_back(h);
+  last_ = h;
+}
+
 Vars RandomGraph::outputs(int n) {
   Vars chosen = {last_};
   for (int i = 1; i < n; ++i) chosen.push_back(any(any_shape()));
@@ -186,7 +316,7 @@ Vars RandomGraph::outputs(int n) {
 }
 
 Var RandomGraph::cost() {
-  Var total = mean(sqr(x_)) + mean(y_) + mean(tanh(v_)) + mean(u_ * u_) + mean(sqr(W_));
+  Var total = mean(sqr(x_)) + mean(y_) + mean(tanh(v_)) + mean(u_ * u_) + mean(sqr(W_)) + mean(E_[i_]);
   for (const auto& pool : pool_) total = total + mean(pool.back());
   return total + mean(last_);
 }
@@ -194,6 +324,15 @@ Var RandomGraph::cost() {
 Var RandomGraph::new_value() {
   const Var change = dot(any(cr), any(rc)) / static_cast<double>(columns_);
   return W_ - 0.1 * (pick(2) == 0 ? change : tanh(change) + outer(any(c_only), any(c_only)));
+}
+
+Var RandomGraph::new_entries() {
+  const Var change = -0.1 * any(rc);
+  switch (pick(3)) {
+    case 0: return set_subtensor(E_[i_], any(rc));
+    case 1: return inc_subtensor(inc_subtensor(E_[i_], change)[i_], 0.3 * any(rc));
+    default: return inc_subtensor(E_[i_], change);
+  }
 }
 
 }  // namespace damo::test

@@ -116,6 +116,62 @@ TEST_CASE("rows with factor 0 are updated where what they would add is not finit
   }
 }
 
+TEST_CASE("a product that is added times 0, or times infinity, is what its parts give") {
+  struct Case {
+    std::int64_t rows, inner, cols;
+  };
+  for (const DType dtype : {float32, float64})
+    for (const Case& c : {Case{1, 1, 3}, {4, 1, 3}, {1, 3, 4}, {4, 2, 3}, {40, 40, 40}, {70, 3, 40}}) {
+      CAPTURE(c.rows);
+      CAPTURE(c.cols);
+      const Var s = scalar("s", dtype), t = scalar("t", dtype), p = matrix("p", dtype),
+                a = matrix("a", dtype), b = matrix("b", dtype), x = matrix("x", dtype);
+      const Var one = p - s * dot(a, b) * .5, two = p - s * dot(a, b) - t * dot(a, b),
+                scaled = s * p + dot(a, b), gone = (p + dot(a, b)) - (p + dot(a, b));
+      const Tensor full_p = Tensor::full({c.rows, c.cols}, dtype, 1),
+                   full_a = Tensor::full({c.rows, c.inner}, dtype, 2),
+                   full_b = Tensor::full({c.inner, c.cols}, dtype, 3),
+                   row = Tensor::full({1, c.cols}, dtype, 1);
+      const auto bad_of = [](const Tensor& good, double bad) {
+        const Tensor y = good.copy();
+        copy_into(y.slice(0, 0, 1).slice(1, 0, 1).view(), Tensor::full({1, 1}, y.dtype(), bad).view());
+        return y;
+      };
+      const double product = 6. * static_cast<double>(c.inner);
+      const auto check = [&](const Var& v, double factor, const Tensor& vp, const Tensor& va, double corner,
+                             double last) {
+        for (const Mode mode : {Mode::FAST_RUN, Mode::FAST_COMPILE}) {
+          // With x p^T beside it both are one sweep, if there is one row x.
+          for (const bool beside : {false, true}) {
+            const Function f = function({.inputs = {s, t, p, a, b, x},
+                                         .outputs = beside ? Outputs{v, dot(x, p.T())} : Outputs{v},
+                                         .on_unused_input = OnUnusedInput::ignore,
+                                         .mode = mode});
+            const std::vector<double> y =
+                f(Tensor(factor).astype(dtype), Tensor(factor).astype(dtype), vp, va, full_b, row)[0]
+                    .to_vector<double>();
+            CHECK((y.front() == corner || (std::isnan(y.front()) && std::isnan(corner))));
+            CHECK((y.back() == last || (std::isnan(y.back()) && std::isnan(last))));
+          }
+        }
+      };
+      const double of_last_row = c.rows == 1 ? not_a_number : 1;
+      // 0 (a b) is NaN in the row where a is not finite, and 0 elsewhere.
+      for (const double bad : {not_a_number, inf}) {
+        check(one, 0, full_p, bad_of(full_a, bad), not_a_number, of_last_row);
+        check(two, 0, full_p, bad_of(full_a, bad), not_a_number, of_last_row);
+        check(scaled, 0, bad_of(full_p, bad), full_a, not_a_number, product);
+        check(gone, 1, bad_of(full_p, bad), full_a, not_a_number, 0);
+      }
+      check(one, 0, full_p, full_a, 1, 1);
+      check(scaled, 0, full_p, full_a, product, product);
+      // An infinite factor of a sum, not of its terms, of which one may be 0.
+      check(one, inf, full_p, bad_of(full_a, 0), c.inner == 1 ? not_a_number : -inf,
+            c.rows == 1 && c.inner == 1 ? not_a_number : -inf);
+      check(one, -inf, full_p, full_a, inf, inf);
+    }
+}
+
 TEST_CASE("memory that somebody else may write to is never known to be finite") {
   const Var x = matrix("x", float64);
   const Shared W = shared(Tensor::full({70, 40}, float64, .5), "W");
