@@ -7,6 +7,7 @@
 
 #include "core/print.h"
 #include "core/quiet.h"
+#include "core/size.h"
 #include "core/watch.h"
 
 /// DebugMode. Two results are the same if they differ by at most 1e-3 (float32) or 1e-7 (float64) of the

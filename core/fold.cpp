@@ -21,7 +21,7 @@ bool is_uniform(const Tensor& t) {
 
 Var fold_constant(const Var& v) {
   const Node& node = v.node();
-  const bool is_cheap_view = dynamic_cast<const Restretch*>(node.op.get()) != nullptr;
+  const bool is_cheap_view = op_as<Restretch>(node) != nullptr;
   if (node.op->has_effect() || node.types.size() != 1 || is_cheap_view) return {};
   const Type& type = v.type();
   if (type.has_value) return constant(Tensor(type.value).astype(type.dtype));

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "core/size.h"
 #include "core/watch.h"
 
 namespace damo {

@@ -124,6 +124,16 @@ OpPtr make_op(T op) {
   return std::make_shared<const T>(std::move(op));
 }
 
+/// The op of a node, or of the node that computes v, if it is a T; else null.
+template <class T>
+const T* op_as(const Node& node) {
+  return node.kind == Node::Kind::apply ? dynamic_cast<const T*>(node.op.get()) : nullptr;
+}
+template <class T>
+const T* op_as(const Var& v) {
+  return op_as<T>(v.node());
+}
+
 /// An axis counted from the end if negative; throws Error if it does not exist.
 int checked_axis(int axis, int ndim);
 

@@ -6,7 +6,6 @@
 
 #include "core/body.h"
 #include "core/op.h"
-#include "core/frame.h"
 #include "core/walk.h"
 
 namespace damo {
@@ -81,6 +80,11 @@ std::string describe(const Var& v, bool types) {
   return s;
 }
 
+void check_titles(const char* what, const std::vector<std::string>& titles, const Vars& outputs) {
+  check(titles.empty() || titles.size() == outputs.size(), "{}: {} titles for {} outputs", what,
+        titles.size(), outputs.size());
+}
+
 std::string escaped(const std::string& s) {
   std::string out;
   for (const char c : s) {
@@ -107,8 +111,12 @@ class Bodies {
   std::size_t at_ = static_cast<std::size_t>(-1);
 };
 
-std::string print_tree(const Vars& outputs, const std::vector<std::string>& titles,
-                       const DebugPrintArgs& args) {
+}  // namespace
+
+std::string pp(const Var& v) { return Mathematics().write(v); }
+
+std::string debugprint(const Vars& outputs, const DebugPrintArgs& args) {
+  check_titles("debugprint", args.titles, outputs);
   struct Line {
     Var v;
     std::string indent, branch, below;
@@ -137,7 +145,8 @@ std::string print_tree(const Vars& outputs, const std::vector<std::string>& titl
       }
     }
   };
-  for (std::size_t k = 0; k < outputs.size(); ++k) print(outputs[k], titles[k]);
+  for (std::size_t k = 0; k < outputs.size(); ++k)
+    print(outputs[k], args.titles.empty() ? "" : args.titles[k]);
   while (bodies.next()) {
     const Vars& inner = bodies.op().body()->outputs;
     for (std::size_t k = 0; k < inner.size(); ++k)
@@ -146,14 +155,8 @@ std::string print_tree(const Vars& outputs, const std::vector<std::string>& titl
   return out;
 }
 
-std::vector<std::string> titles_of(const Function& f) {
-  std::vector<std::string> titles(f.frame().program().n_outputs);
-  for (std::size_t i = 0; i < titles.size(); ++i) titles[i] = fmt::format("output {}", i);
-  for (const Shared& s : f.updated()) titles.push_back("new value of " + label(s));
-  return titles;
-}
-
-std::string graphviz(const Vars& outputs, const std::vector<std::string>& titles) {
+std::string to_dot(const Vars& outputs, const std::vector<std::string>& titles) {
+  check_titles("to_dot", titles, outputs);
   for (const Var& v : outputs) v.node();  // none may be empty
   std::string out = "digraph damo {\n  node [fontname=\"Helvetica\", fontsize=11];\n";
   NodeMap<std::size_t> ids;
@@ -181,7 +184,8 @@ std::string graphviz(const Vars& outputs, const std::vector<std::string>& titles
   };
   for (const NodePtr& node : toposort(outputs)) add(node);
   for (std::size_t k = 0; k < outputs.size(); ++k) {
-    out += fmt::format("  out{} [label=\"{}\", shape=plaintext];\n", k, escaped(titles[k]));
+    out += fmt::format("  out{} [label=\"{}\", shape=plaintext];\n", k,
+                       escaped(titles.empty() ? fmt::format("output {}", k) : titles[k]));
     out += fmt::format("  n{} -> out{} [label=\"{}\", fontsize=9];\n", ids.at(outputs[k].node_ptr().get()), k,
                        escaped(to_string(outputs[k].type())));
   }
@@ -193,25 +197,5 @@ std::string graphviz(const Vars& outputs, const std::vector<std::string>& titles
   }
   return out + "}\n";
 }
-
-}  // namespace
-
-std::string pp(const Var& v) { return Mathematics().write(v); }
-
-std::string debugprint(const Vars& outputs, DebugPrintArgs args) {
-  return print_tree(outputs, std::vector<std::string>(outputs.size()), args);
-}
-
-std::string debugprint(const Function& f, DebugPrintArgs args) {
-  return print_tree(f.outputs(), titles_of(f), args);
-}
-
-std::string to_dot(const Vars& outputs) {
-  std::vector<std::string> titles;
-  for (std::size_t i = 0; i < outputs.size(); ++i) titles.push_back(fmt::format("output {}", i));
-  return graphviz(outputs, titles);
-}
-
-std::string to_dot(const Function& f) { return graphviz(f.outputs(), titles_of(f)); }
 
 }  // namespace damo

@@ -43,4 +43,14 @@ std::int64_t checked_bytes(const Sizes& shape, DType dtype) {
   return shape.product() * size_of(dtype);
 }
 
+std::string index_text(const Sizes& shape, std::int64_t element) {
+  std::string s;
+  for (int i = static_cast<int>(shape.size()) - 1; i >= 0; --i) {
+    s = std::to_string(element % shape[i]) + (s.empty() ? "" : ", " + s);
+    element /= shape[i];
+  }
+  if (shape.size() == 0) return {};
+  return "(" + s + (shape.size() == 1 ? ",)" : ")");
+}
+
 }  // namespace damo

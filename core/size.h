@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <string>
 
 #include "type.h"
 
@@ -23,5 +24,8 @@ void check_size(const Type& type);
 
 /// The bytes of an array whose sizes are all known.
 std::int64_t checked_bytes(const Sizes& shape, DType dtype);
+
+/// "(0, 2)": the place of the element with this number, in row-major order.
+std::string index_text(const Sizes& shape, std::int64_t element);
 
 }  // namespace damo

@@ -8,11 +8,15 @@
 #include <ostream>
 
 #include "core/check.h"
+#include "core/processor.h"
 #include "core/size.h"
 #include "core/visit.h"
 
 namespace damo {
 namespace {
+
+// Every program has arrays: with this file the linker takes the check that the processor can compute with them.
+[[gnu::used]] void (*const checked_at_start)(const char* const*) = require_instructions;
 
 std::shared_ptr<void> allocate(std::int64_t bytes) {
   constexpr std::align_val_t alignment{64};

@@ -5,14 +5,10 @@
 #include <cstring>
 
 #include "core/check.h"
-#include "core/processor.h"
 #include "core/size.h"
 
 namespace damo {
 namespace {
-
-// Every program has types: with this file the linker takes the check that the processor can run Damo.
-[[gnu::used]] void (*const checked_at_start)(const char* const*) = require_instructions;
 
 struct DTypeInfo {
   const char* name;

@@ -2,7 +2,7 @@
 #include <cstdint>
 
 #include "error.h"
-#include "type.h"
+#include "tensor.h"
 
 /// For kernels: the C++ type of a dtype, and loops over strided arrays.
 namespace damo {
@@ -21,6 +21,12 @@ auto visit(DType dtype, F f) {
     case DType::float64: return f(double{});
   }
   throw Bug("unknown dtype");
+}
+
+/// f(T{}) for the type of x's floats.
+template <class F>
+void for_float(const View& x, F f) {
+  x.dtype == DType::float32 ? f(float{}) : f(double{});
 }
 
 /// Calls f(offset) for each row, in row-major order: every index over `shape` but its last axis. Nothing may

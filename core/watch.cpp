@@ -2,16 +2,6 @@
 
 namespace damo {
 
-std::string index_text(const Sizes& shape, std::int64_t element) {
-  std::string s;
-  for (int i = static_cast<int>(shape.size()) - 1; i >= 0; --i) {
-    s = std::to_string(element % shape[i]) + (s.empty() ? "" : ", " + s);
-    element /= shape[i];
-  }
-  if (shape.size() == 0) return {};
-  return "(" + s + (shape.size() == 1 ? ",)" : ")");
-}
-
 Types types_of(const Frame& frame, const std::vector<int>& slots) {
   Types types;
   for (const int i : slots) {

@@ -1,6 +1,5 @@
 #pragma once
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "frame.h"
@@ -24,9 +23,6 @@ class Watch {
 std::unique_ptr<Watch> nan_guard();
 /// Compares with `program.reference`.
 std::unique_ptr<Watch> debug_checks(const Program& program);
-
-/// "(0, 2)": the place of the element with this number, in row-major order.
-std::string index_text(const Sizes& shape, std::int64_t element);
 
 /// The types of some slots in this call.
 Types types_of(const Frame& frame, const std::vector<int>& slots);

@@ -1,70 +1,53 @@
 #include "ops/shape.h"
 
-#include "core/op.h"
 #include "ops/elemwise.h"
 #include "ops/reduce.h"
+#include "ops/shape_ops.h"
 #include "ops/sizes.h"
 #include "ops/structure.h"
 
 namespace damo {
-namespace {
-
-/// y = x stretched to a shape (inputs: x, sizes).
-struct Alloc : OpOf<Alloc> {
-  std::uint32_t stretch;
-
-  explicit Alloc(std::uint32_t s) : stretch(s) {}
-  bool operator==(const Alloc&) const = default;
-
-  std::string name() const override { return "alloc"; }
-
-  Types infer(const Types& x) const override {
-    Type y(x[0].dtype, {}, stretch);
-    for (std::size_t i = 1; i < x.size(); ++i) {
-      check(!x[i].has_value || x[i].value >= 0, "a size cannot be {}", x[i].value);
-      y.shape.push_back(x[i].has_value ? x[i].value : -1);
-    }
-    check(x[0].ndim() <= y.ndim(), "a value of {} dimensions cannot fill {}", x[0].ndim(), y.ndim());
-    for (int i = 0; i < x[0].ndim(); ++i) {
-      const std::int64_t from = x[0].shape[i], to = y.shape[i + y.ndim() - x[0].ndim()];
-      if (x[0].stretches(i) || from < 0 || to < 0) continue;
-      check(from == to, "axis {} of the value has size {}, which cannot fill {}", i, from, to);
-    }
-    return {y};
+Types Alloc::infer(const Types& x) const {
+  Type y(x[0].dtype, {}, stretch);
+  for (std::size_t i = 1; i < x.size(); ++i) {
+    check(!x[i].has_value || x[i].value >= 0, "a size cannot be {}", x[i].value);
+    y.shape.push_back(x[i].has_value ? x[i].value : -1);
   }
-
-  Var size(const Vars& x, int, int axis) const override {
-    return cast(x[static_cast<std::size_t>(axis) + 1], DType::int64);
+  check(x[0].ndim() <= y.ndim(), "a value of {} dimensions cannot fill {}", x[0].ndim(), y.ndim());
+  for (int i = 0; i < x[0].ndim(); ++i) {
+    const std::int64_t from = x[0].shape[i], to = y.shape[i + y.ndim() - x[0].ndim()];
+    if (x[0].stretches(i) || from < 0 || to < 0) continue;
+    check(from == to, "axis {} of the value has size {}, which cannot fill {}", i, from, to);
   }
+  return {y};
+}
 
-  // The sum over all copies.
-  Vars L_op(const Vars& x, const Vars& y, const Vars& gy) const override {
-    Vars gx(x.size());
-    const int added = y[0].ndim() - x[0].ndim();
-    std::vector<int> axes, back;
-    for (int i = 0, next = 0; i < y[0].ndim(); ++i) {
-      const bool stretched = i < added || (x[0].type().stretches(i - added) && !y[0].type().stretches(i));
-      if (stretched) axes.push_back(i);
-      if (i >= added) back.push_back(stretched ? 'x' : next);
-      if (!stretched) ++next;
-    }
-    gx[0] = axes.empty() ? gy[0] : dimshuffle(sum(gy[0], {.axis = axes}), back);
-    return gx;
+Var Alloc::size(const Vars& x, int, int axis) const {
+  return cast(x[static_cast<std::size_t>(axis) + 1], DType::int64);
+}
+
+// The sum over all copies.
+Vars Alloc::L_op(const Vars& x, const Vars& y, const Vars& gy) const {
+  Vars gx(x.size());
+  const int added = y[0].ndim() - x[0].ndim();
+  std::vector<int> axes, back;
+  for (int i = 0, next = 0; i < y[0].ndim(); ++i) {
+    const bool stretched = i < added || (x[0].type().stretches(i - added) && !y[0].type().stretches(i));
+    if (stretched) axes.push_back(i);
+    if (i >= added) back.push_back(stretched ? 'x' : next);
+    if (!stretched) ++next;
   }
+  gx[0] = axes.empty() ? gy[0] : dimshuffle(sum(gy[0], {.axis = axes}), back);
+  return gx;
+}
 
-  bool needs_value(int input) const override { return input > 0; }
-  bool reads(int input) const override { return input == 0; }
-
-  void perform(const Views& x, const Views& y) const override {
-    View from{x[0].dtype, y[0].shape, Sizes(y[0].ndim(), 0), x[0].data};
-    const int added = y[0].ndim() - x[0].ndim();
-    for (int i = 0; i < x[0].ndim(); ++i)
-      if (x[0].shape[i] != 1) from.strides[i + added] = x[0].strides[i];
-    copy_into(y[0], from);
-  }
-};
-
-}  // namespace
+void Alloc::perform(const Views& x, const Views& y) const {
+  View from{x[0].dtype, y[0].shape, Sizes(y[0].ndim(), 0), x[0].data};
+  const int added = y[0].ndim() - x[0].ndim();
+  for (int i = 0; i < x[0].ndim(); ++i)
+    if (x[0].shape[i] != 1) from.strides[i + added] = x[0].strides[i];
+  copy_into(y[0], from);
+}
 
 Var alloc(const Arg& value, const Shape& sizes) {
   const Scope here(value);
@@ -106,10 +89,6 @@ Var zeros_instead(const Var& v) {
     if (!inputs.back().is_set()) return {};
   }
   return apply(make_op(Alloc(v.type().stretch)), std::move(inputs));
-}
-
-bool is_alloc(const Var& v) {
-  return v.node().kind == Node::Kind::apply && dynamic_cast<const Alloc*>(v.node().op.get()) != nullptr;
 }
 
 }  // namespace damo

@@ -5,7 +5,7 @@
 #include "ops/elemwise.h"
 #include "ops/kernels.h"
 #include "ops/shape.h"
-#include "ops/structure.h"
+#include "ops/shape_ops.h"
 
 /// Arithmetic, comparisons and choice: the rows of the elementwise table that take two or three operands.
 namespace damo {
@@ -213,8 +213,7 @@ namespace {
 /// The number that all elements of a constant are, or NaN.
 double number_of(const Var& v) {
   Var x = v;
-  while (x.node().kind == Node::Kind::apply && x.node().inputs.size() == 1 && dimshuffle_pattern(x))
-    x = x.node().inputs[0];
+  while (op_as<DimShuffle>(x) != nullptr) x = Var(x.node().inputs[0]);
   const Tensor& t = x.node().value;
   return t.is_set() && t.size() == 1 ? t.item<double>() : std::numeric_limits<double>::quiet_NaN();
 }

@@ -4,65 +4,50 @@
 #include <numeric>
 
 #include "core/identity.h"
-#include "core/op.h"
-#include "ops/structure.h"
+#include "ops/shape_ops.h"
 
 namespace damo {
-namespace {
+std::string DimShuffle::name() const {
+  std::string s;
+  for (const int p : pattern) s += (s.empty() ? "" : ", ") + (p < 0 ? std::string("x") : std::to_string(p));
+  return "dimshuffle{" + s + "}";
+}
 
-/// y_ij.. = x with its axes in another order; -1 stands for a new axis of size 1.
-struct DimShuffle : OpOf<DimShuffle> {
-  std::vector<int> pattern;
-  int ndim;
-
-  DimShuffle(std::vector<int> p, int n) : pattern(std::move(p)), ndim(n) {}
-  bool operator==(const DimShuffle&) const = default;
-
-  std::string name() const override {
-    std::string s;
-    for (const int p : pattern) s += (s.empty() ? "" : ", ") + (p < 0 ? std::string("x") : std::to_string(p));
-    return "dimshuffle{" + s + "}";
+Types DimShuffle::infer(const Types& x) const {
+  Type y(x[0].dtype, {});
+  for (const int p : pattern) {
+    if (p < 0 || x[0].stretches(p)) y.stretch |= 1U << y.ndim();
+    y.shape.push_back(p < 0 ? 1 : x[0].shape[p]);
   }
-
-  Types infer(const Types& x) const override {
-    Type y(x[0].dtype, {});
-    for (const int p : pattern) {
-      if (p < 0 || x[0].stretches(p)) y.stretch |= 1U << y.ndim();
-      y.shape.push_back(p < 0 ? 1 : x[0].shape[p]);
-    }
-    for (int i = 0; i < x[0].ndim(); ++i) {
-      if (std::find(pattern.begin(), pattern.end(), i) != pattern.end()) continue;
-      check(x[0].stretches(i), "axis {} cannot be left out: it is not declared to have size 1", i);
-    }
-    y.has_value = x[0].has_value && y.ndim() == 0;
-    y.value = x[0].value;
-    return {y};
+  for (int i = 0; i < x[0].ndim(); ++i) {
+    if (std::find(pattern.begin(), pattern.end(), i) != pattern.end()) continue;
+    check(x[0].stretches(i), "axis {} cannot be left out: it is not declared to have size 1", i);
   }
+  y.has_value = x[0].has_value && y.ndim() == 0;
+  y.value = x[0].value;
+  return {y};
+}
 
-  Var size(const Vars& x, int, int axis) const override {
-    const int from = pattern[static_cast<std::size_t>(axis)];
-    return from < 0 ? constant(Tensor::full({}, DType::int64, 1)) : shape(x[0], from);
+Var DimShuffle::size(const Vars& x, int, int axis) const {
+  const int from = pattern[static_cast<std::size_t>(axis)];
+  return from < 0 ? constant(Tensor::full({}, DType::int64, 1)) : shape(x[0], from);
+}
+
+Vars DimShuffle::L_op(const Vars&, const Vars&, const Vars& gy) const {
+  std::vector<int> back(static_cast<std::size_t>(ndim), 'x');
+  for (std::size_t i = 0; i < pattern.size(); ++i)
+    if (pattern[i] >= 0) back[static_cast<std::size_t>(pattern[i])] = static_cast<int>(i);
+  return {dimshuffle(gy[0], back)};
+}
+
+View DimShuffle::view(const Views& x) const {
+  View y{x[0].dtype, {}, {}, x[0].data};
+  for (const int p : pattern) {
+    y.shape.push_back(p < 0 ? 1 : x[0].shape[p]);
+    y.strides.push_back(p < 0 ? 0 : x[0].strides[p]);
   }
-
-  Vars L_op(const Vars&, const Vars&, const Vars& gy) const override {
-    std::vector<int> back(static_cast<std::size_t>(ndim), 'x');
-    for (std::size_t i = 0; i < pattern.size(); ++i)
-      if (pattern[i] >= 0) back[static_cast<std::size_t>(pattern[i])] = static_cast<int>(i);
-    return {dimshuffle(gy[0], back)};
-  }
-
-  int view_of() const override { return 0; }
-  View view(const Views& x) const override {
-    View y{x[0].dtype, {}, {}, x[0].data};
-    for (const int p : pattern) {
-      y.shape.push_back(p < 0 ? 1 : x[0].shape[p]);
-      y.strides.push_back(p < 0 ? 0 : x[0].strides[p]);
-    }
-    return y;
-  }
-};
-
-}  // namespace
+  return y;
+}
 
 Var dimshuffle(const Arg& arg, const std::vector<int>& pattern) {
   const Scope here(arg);
@@ -111,12 +96,6 @@ Var unbroadcast(const Arg& arg, const std::vector<int>& axes) {
 Var Var::T(Here at) const { return transpose(Arg(*this, at)); }
 Var Var::dimshuffle(const std::vector<int>& pattern, Here at) const {
   return damo::dimshuffle(Arg(*this, at), pattern);
-}
-
-std::optional<std::vector<int>> dimshuffle_pattern(const Var& v) {
-  if (v.node().kind != Node::Kind::apply) return std::nullopt;
-  const auto* op = dynamic_cast<const DimShuffle*>(v.node().op.get());
-  return op == nullptr ? std::nullopt : std::optional(op->pattern);
 }
 
 }  // namespace damo

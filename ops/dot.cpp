@@ -1,6 +1,5 @@
 #include "ops/dot.h"
 
-#include "core/op.h"
 #include "core/walk.h"
 #include "core/warn_float64.h"
 #include "ops/blas.h"
@@ -38,38 +37,33 @@ void integer_product(const View& a, const View& b, const View& y) {
     }
 }
 
-/// y = x[0] x[1], for vectors and matrices.
-struct Dot : OpOf<Dot> {
-  std::string name() const override { return "dot"; }
-
-  Types infer(const Types& x) const override {
-    invariant(x[0].dtype == x[1].dtype, "the operands of dot were not promoted");
-    return {product_type(x[0], x[1])};
-  }
-
-  Var size(const Vars& x, int, int axis) const override {
-    return axis == 0 && x[0].ndim() == 2 ? shape(x[0], 0) : shape(x[1], 1);
-  }
-
-  Vars L_op(const Vars& x, const Vars&, const Vars& gy) const override {
-    const Var &a = x[0], &b = x[1], &g = gy[0];
-    if (a.ndim() == 2 && b.ndim() == 2) return {dot(g, transpose(b)), dot(transpose(a), g)};  // (m k) (k n)
-    if (a.ndim() == 2) return {outer(g, b), dot(transpose(a), g)};                            // (m k) (k)
-    if (b.ndim() == 2) return {dot(b, g), outer(a, g)};                                       // (k) (k n)
-    return {g * b, g * a};                                                                    // (k) (k)
-  }
-
-  void perform(const Views& x, const Views& y) const override {
-    const View a = as_matrix(x[0], true), b = as_matrix(x[1], false);
-    multiply(a, b, row_major_matrix(y[0], a.shape[0], b.shape[1]));
-  }
-
-  double flops(const Views& x, const Views&) const override {
-    return product_flops(as_matrix(x[0], true), as_matrix(x[1], false));
-  }
-};
-
 }  // namespace
+
+Types Dot::infer(const Types& x) const {
+  invariant(x[0].dtype == x[1].dtype, "the operands of dot were not promoted");
+  return {product_type(x[0], x[1])};
+}
+
+Var Dot::size(const Vars& x, int, int axis) const {
+  return axis == 0 && x[0].ndim() == 2 ? shape(x[0], 0) : shape(x[1], 1);
+}
+
+Vars Dot::L_op(const Vars& x, const Vars&, const Vars& gy) const {
+  const Var &a = x[0], &b = x[1], &g = gy[0];
+  if (a.ndim() == 2 && b.ndim() == 2) return {dot(g, transpose(b)), dot(transpose(a), g)};  // (m k) (k n)
+  if (a.ndim() == 2) return {outer(g, b), dot(transpose(a), g)};                            // (m k) (k)
+  if (b.ndim() == 2) return {dot(b, g), outer(a, g)};                                       // (k) (k n)
+  return {g * b, g * a};                                                                    // (k) (k)
+}
+
+void Dot::perform(const Views& x, const Views& y) const {
+  const View a = as_matrix(x[0], true), b = as_matrix(x[1], false);
+  multiply(a, b, row_major_matrix(y[0], a.shape[0], b.shape[1]));
+}
+
+double Dot::flops(const Views& x, const Views&) const {
+  return product_flops(as_matrix(x[0], true), as_matrix(x[1], false));
+}
 
 void multiply(const View& a, const View& b, const View& y) {
   switch (y.dtype) {
@@ -114,10 +108,6 @@ Var dot(const Arg& x, const Arg& y) {
 Var outer(const Arg& x, const Arg& y) {
   const Scope here(x);
   return dot(dimshuffle(x, {0, 'x'}), dimshuffle(y, {'x', 0}));
-}
-
-bool is_dot(const Var& v) {
-  return v.node().kind == Node::Kind::apply && dynamic_cast<const Dot*>(v.node().op.get()) != nullptr;
 }
 
 }  // namespace damo

@@ -151,8 +151,7 @@ Var elementwise(const OpPtr& op, const Args& args) {
 }
 
 const ScalarOp* scalar_op(const Var& v) {
-  if (v.node().kind != Node::Kind::apply || !v.node().op->is_elementwise()) return nullptr;
-  const auto* op = dynamic_cast<const Elemwise*>(v.node().op.get());
+  const auto* op = op_as<Elemwise>(v);
   return op == nullptr ? nullptr : &op->scalar();
 }
 

@@ -4,7 +4,6 @@
 #include "core/walk.h"
 #include "ops/fused.h"
 #include "ops/passes.h"
-#include "ops/structure.h"
 
 namespace damo {
 namespace {
@@ -96,18 +95,6 @@ Vars fuse_elementwise(const Vars& outputs, Trace& trace) {
     now.put(node, now.rebuilt(*node));
   }
   return now(outputs);
-}
-
-Vars fuse_sums(const Vars& outputs, Trace& trace) {
-  const VarTable<int> uses = count_uses(outputs);
-  return transform(outputs, [&](const NodePtr& node, const Current& now) -> Var {
-    const Var v(node);
-    if (node->kind != Node::Kind::apply || node->inputs.size() != 1 || uses.at(node->inputs[0]) > 1)
-      return {};
-    const Var result = fused_sum(v, now);
-    if (result.is_set()) trace.push_back({"fuse_sum", v, result, node->where});
-    return result;
-  });
 }
 
 }  // namespace damo

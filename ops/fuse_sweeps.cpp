@@ -7,7 +7,7 @@
 #include "ops/fused.h"
 #include "ops/passes.h"
 #include "ops/products.h"
-#include "ops/structure.h"
+#include "ops/shape_ops.h"
 
 namespace damo {
 namespace {
@@ -27,13 +27,13 @@ Readers readers_of(const std::vector<NodePtr>& order) {
 
 /// The matrix w if v is its transpose.
 std::optional<Var> transpose_of(const Var& v) {
-  const auto pattern = dimshuffle_pattern(v);
-  if (!pattern || *pattern != std::vector<int>{1, 0}) return std::nullopt;
+  const auto* op = op_as<DimShuffle>(v);
+  if (op == nullptr || op->pattern != std::vector<int>{1, 0}) return std::nullopt;
   return v.node().inputs[0];
 }
 
 bool is_matrix_product(const NodePtr& node) {
-  if (node->kind != Node::Kind::apply || !is_dot(Var(node))) return false;
+  if (op_as<Dot>(*node) == nullptr) return false;
   return node->types[0].is_float() && node->inputs[0].ndim() == 2 && node->inputs[1].ndim() == 2;
 }
 
@@ -98,7 +98,7 @@ struct Graph {
 };
 
 std::size_t n_steps(const Node& node) {
-  const auto* fused = dynamic_cast<const Fused*>(node.op.get());
+  const auto* fused = op_as<Fused>(node);
   return fused == nullptr ? 1 : fused->program.code.size();
 }
 

@@ -39,7 +39,7 @@ Fused::Fused(const std::vector<NodePtr>& nodes, const Vars& operands, const Vars
   }
   const auto next = [&] { return program.n_inputs + static_cast<int>(program.code.size()); };
   for (const NodePtr& m : nodes) {
-    if (const auto* inner = dynamic_cast<const Fused*>(m->op.get())) {
+    if (const auto* inner = op_as<Fused>(*m)) {
       // Its registers: the operands, then one per instruction.
       std::vector<int> registers;
       for (const Var& x : m->inputs) registers.push_back(number.at(x));

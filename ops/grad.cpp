@@ -33,8 +33,8 @@ Var unbroadcast(const Var& g, const Var& x) {
 
 /// Whether gx is 0 wherever g is, also where the slope is infinite or NaN.
 bool keeps_zeros(const Var& gx, const Var& g) {
-  const ScalarOp* f = scalar_op(gx);
-  return f != nullptr && f->name == "mul_no_nan" && same(gx.node().inputs[0], g);
+  const Vars* x = operands_of<mul_no_nan>(gx);
+  return x != nullptr && same(x->front(), g);
 }
 
 /// The gradient of an elementwise node, where it does.
@@ -49,7 +49,7 @@ Vars gradient_or_zero(const Node& node, const Vars& y, const Var& g) {
 /// Whether the zeros in a gradient stand for values that the op has not chosen.
 bool is_choice(const Var& y) {
   if (const ScalarOp* f = scalar_op(y)) return f->slope == Slope::choice;
-  const auto* op = dynamic_cast<const Chooses*>(y.node().op.get());
+  const auto* op = op_as<Chooses>(y);
   return op != nullptr && op->chooses();
 }
 
@@ -98,7 +98,7 @@ class Backpropagation {
       for (std::size_t i = 0; i < gx.size(); ++i) {
         const Var& x = node->inputs[i];
         if (!gx[i].is_set() || !on_the_way.contains(x.node_ptr().get())) continue;
-        if ((below_choice && dynamic_cast<const Mixes*>(node->op.get()) == nullptr) || chooses)
+        if ((below_choice && op_as<Mixes>(*node) == nullptr) || chooses)
           below_choice_.insert(x.node_ptr().get());
         if (below_gradient) below_gradient_.insert(x.node_ptr().get());
         // What is computed in integers does not change with the inputs, until it jumps: no way for a

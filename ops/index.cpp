@@ -5,7 +5,7 @@
 #include "ops/elemwise.h"
 #include "ops/indexing.h"
 #include "ops/shape.h"
-#include "ops/structure.h"
+#include "ops/shape_ops.h"
 
 namespace damo {
 namespace {
@@ -221,15 +221,13 @@ Var with_part(const Arg& indexed, const Arg& value, bool adds) {
           part.type());
     Var y = cast(given, part.dtype());
     // Axes may have been moved behind the index.
-    while (const auto pattern = dimshuffle_pattern(part)) {
+    while (const auto* moved = op_as<DimShuffle>(part)) {
       const Var before = part.node().inputs[0];
-      y = seen_behind(y, *pattern, before.ndim());
+      y = seen_behind(y, moved->pattern, before.ndim());
       part = before;
     }
-    if (is_basic_index(part)) return with_basic_part(part, y, adds);
-    const auto* op = part.node().kind == Node::Kind::apply
-                         ? dynamic_cast<const AdvancedSubtensor*>(part.node().op.get())
-                         : nullptr;
+    if (op_as<Subtensor>(part) != nullptr) return with_basic_part(part, y, adds);
+    const auto* op = op_as<AdvancedSubtensor>(part);
     check(op != nullptr, "the first argument must be an indexed expression, x[...], not {}",
           label(indexed.var()));
     return with_advanced_part(part, *op, y, adds);
@@ -277,10 +275,6 @@ Var minibatch(const Arg& x, const Arg& index, int batch_size) {
   const Var n = int_div(shape(x, 0), batch_size);
   const Var i = checked_index(index, n, fmt::format("minibatches of {}", batch_size));
   return subtensor(x, {slice(i * batch_size, (i + 1) * batch_size)});
-}
-
-bool is_basic_index(const Var& v) {
-  return v.node().kind == Node::Kind::apply && dynamic_cast<const Subtensor*>(v.node().op.get()) != nullptr;
 }
 
 }  // namespace damo

@@ -3,71 +3,57 @@
 #include <algorithm>
 #include <numeric>
 
-#include "core/op.h"
 #include "core/size.h"
+#include "core/walk.h"
 #include "core/warn_float64.h"
 #include "ops/elemwise.h"
 #include "ops/index.h"
 #include "ops/indexing.h"
-#include "ops/structure.h"
+#include "ops/shape_ops.h"
 
 namespace damo {
-namespace {
-
-/// y = the inputs one behind the other along an axis.
-struct Join : OpOf<Join> {
-  int axis;
-
-  explicit Join(int a) : axis(a) {}
-  bool operator==(const Join&) const = default;
-
-  std::string name() const override { return fmt::format("join{{{}}}", axis); }
-
-  Types infer(const Types& x) const override {
-    Type y = x[0];
-    y.has_value = false;
-    y.stretch &= ~(1U << axis);
-    y.shape[axis] = 0;
-    for (const Type& t : x) {
-      check(t.ndim() == y.ndim(), "the parts have {} and {} dimensions", y.ndim(), t.ndim());
-      y.stretch &= t.stretch | 1U << axis;
-      for (int i = 0; i < y.ndim(); ++i) {
-        if (i == axis) continue;
-        check(y.shape[i] < 0 || t.shape[i] < 0 || y.shape[i] == t.shape[i],
-              "the sizes of axis {} differ, {} and {}", i, y.shape[i], t.shape[i]);
-        y.shape[i] = std::max(y.shape[i], t.shape[i]);
-      }
-      const std::int64_t n = t.shape[axis];
-      y.shape[axis] = y.shape[axis] < 0 || n < 0 ? -1 : plus(y.shape[axis], n);
+Types Join::infer(const Types& x) const {
+  Type y = x[0];
+  y.has_value = false;
+  y.stretch &= ~(1U << axis);
+  y.shape[axis] = 0;
+  for (const Type& t : x) {
+    check(t.ndim() == y.ndim(), "the parts have {} and {} dimensions", y.ndim(), t.ndim());
+    y.stretch &= t.stretch | 1U << axis;
+    for (int i = 0; i < y.ndim(); ++i) {
+      if (i == axis) continue;
+      check(y.shape[i] < 0 || t.shape[i] < 0 || y.shape[i] == t.shape[i],
+            "the sizes of axis {} differ, {} and {}", i, y.shape[i], t.shape[i]);
+      y.shape[i] = std::max(y.shape[i], t.shape[i]);
     }
-    return {y};
+    const std::int64_t n = t.shape[axis];
+    y.shape[axis] = y.shape[axis] < 0 || n < 0 ? -1 : plus(y.shape[axis], n);
   }
+  return {y};
+}
 
-  Vars L_op(const Vars& x, const Vars&, const Vars& gy) const override {
-    Vars gx;
-    Var start = constant(Tensor(std::int64_t{0}));
-    for (const Var& part : x) {
-      const Var end = start + shape(part, axis);
-      std::vector<Index> index;
-      for (int i = 0; i < axis; ++i) index.emplace_back(slice(none, none));
-      index.emplace_back(slice(start, end));
-      gx.push_back(with_stretch(subtensor(gy[0], index), part.type()));
-      start = end;
-    }
-    return gx;
+Vars Join::L_op(const Vars& x, const Vars&, const Vars& gy) const {
+  Vars gx;
+  Var start = constant(Tensor(std::int64_t{0}));
+  for (const Var& part : x) {
+    const Var end = start + shape(part, axis);
+    std::vector<Index> index;
+    for (int i = 0; i < axis; ++i) index.emplace_back(slice(none, none));
+    index.emplace_back(slice(start, end));
+    gx.push_back(with_stretch(subtensor(gy[0], index), part.type()));
+    start = end;
   }
+  return gx;
+}
 
-  void perform(const Views& x, const Views& y) const override {
-    View place = y[0];
-    for (int i = 0; i < x.size(); ++i) {
-      place.shape[axis] = x[i].shape[axis];
-      copy_into(place, x[i]);
-      place.data = advance(place.data, place.dtype, x[i].shape[axis] * place.strides[axis]);
-    }
+void Join::perform(const Views& x, const Views& y) const {
+  View place = y[0];
+  for (int i = 0; i < x.size(); ++i) {
+    place.shape[axis] = x[i].shape[axis];
+    copy_into(place, x[i]);
+    place.data = advance(place.data, place.dtype, x[i].shape[axis] * place.strides[axis]);
   }
-};
-
-}  // namespace
+}
 
 Var join(int axis, const Args& parts) {
   check(!parts.empty(), "join: there is nothing to join");
@@ -98,10 +84,6 @@ Var stack(const Args& parts, int axis) {
   Args raised;
   for (const Arg& a : parts) raised.emplace_back(dimshuffle(a, pattern));
   return join(at, raised);
-}
-
-bool is_join(const Var& v) {
-  return v.node().kind == Node::Kind::apply && dynamic_cast<const Join*>(v.node().op.get()) != nullptr;
 }
 
 }  // namespace damo

@@ -2,6 +2,7 @@
 #include <Eigen/LU>
 
 #include "../core/op.h"
+#include "../core/visit.h"
 
 /// For authors of linear algebra: Eigen's matrices, and what the ops check.
 namespace damo {
@@ -41,15 +42,6 @@ const Eigen::PartialPivLU<Matrix<T>>& invertible_factors(const View& x) {
   for (Eigen::Index k = 0; k < lu.rows(); ++k)
     check(lu.matrixLU()(k, k) != T(0), "the matrix is singular to working precision: pivot {} is 0", k);
   return lu;
-}
-
-/// f(float) or f(double), as the view's dtype says.
-template <class F>
-void for_float(const View& x, F f) {
-  if (x.dtype == DType::float32)
-    f(float{});
-  else
-    f(double{});
 }
 
 /// The size of a square matrix, -1 if it is not known. Throws Error if x is none.

@@ -1,96 +1,67 @@
 #include "ops/op_from_graph.h"
 
-#include "core/body.h"
-#include "core/op.h"
 #include "core/walk.h"
 #include "ops/grad.h"
-#include "ops/stabilized.h"
+#include "ops/graph_op.h"
 #include "ops/structure.h"
 
 namespace damo {
-namespace {
-
-/// y = f(x), f a graph. Inputs and outputs beyond those of the user make it closed.
-struct GraphOp : OpOf<GraphOp> {
-  struct Definition {
-    Body body;
-    std::size_t n_inputs, n_outputs;  ///< the user's
-    Vars outside;                     ///< what the other inputs stand for
-    OpFromGraphArgs args;
-  };
-  std::shared_ptr<const Definition> f;
-
-  explicit GraphOp(std::shared_ptr<const Definition> f_) : f(std::move(f_)) {}
-  bool operator==(const GraphOp& other) const {
-    if (f == other.f) return true;
-    const bool plain = !f->args.grad_overrides && !other.f->args.grad_overrides;
-    return plain && f->args.name == other.f->args.name && f->n_inputs == other.f->n_inputs &&
-           f->n_outputs == other.f->n_outputs && f->body == other.f->body;
+Types GraphOp::infer(const Types& x) const {
+  const Vars& inputs = f->body.inputs;
+  const std::size_t n_outside = inputs.size() - f->n_inputs;
+  check(x.size() == inputs.size(), "it takes {} inputs, not {}", f->n_inputs, x.size() - n_outside);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const Type& t = inputs[i].type();
+    check(x[i].dtype == t.dtype && x[i].ndim() == t.ndim(), "input {} is {}, not {}", i, t, x[i]);
   }
-  std::string name() const override { return f->args.name; }
-  const Body* body() const override { return &f->body; }
-  int next_of(int output) const override { return f->body.next_of[static_cast<std::size_t>(output)]; }
+  return infer_body(f->body, x);
+}
 
-  Types infer(const Types& x) const override {
-    const Vars& inputs = f->body.inputs;
-    const std::size_t n_outside = inputs.size() - f->n_inputs;
-    check(x.size() == inputs.size(), "it takes {} inputs, not {}", f->n_inputs, x.size() - n_outside);
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      const Type& t = inputs[i].type();
-      check(x[i].dtype == t.dtype && x[i].ndim() == t.ndim(), "input {} is {}, not {}", i, t, x[i]);
-    }
-    return infer_body(f->body, x);
+// That of the graph, or what its author says.
+Vars GraphOp::L_op(const Vars& x, const Vars& y, const Vars& gy) const {
+  const std::size_t n = f->args.grad_overrides ? f->n_inputs : 0;
+  Vars gx(n);
+  if (n > 0) {
+    const auto first = [](const Vars& v, std::size_t k) {
+      return Vars(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(k));
+    };
+    gx = f->args.grad_overrides(first(x, n), first(y, f->n_outputs), first(gy, f->n_outputs));
+    check(gx.size() == n, "{}: the given gradient has {} parts for {} inputs", name(), gx.size(), n);
   }
+  const Vars rest = gradient_of_graph(n, x, y, gy);
+  gx.insert(gx.end(), rest.begin(), rest.end());
+  return gx;
+}
 
-  // That of the graph, or what its author says.
-  Vars L_op(const Vars& x, const Vars& y, const Vars& gy) const override {
-    const std::size_t n = f->args.grad_overrides ? f->n_inputs : 0;
-    Vars gx(n);
-    if (n > 0) {
-      const auto first = [](const Vars& v, std::size_t k) {
-        return Vars(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(k));
-      };
-      gx = f->args.grad_overrides(first(x, n), first(y, f->n_outputs), first(gy, f->n_outputs));
-      check(gx.size() == n, "{}: the given gradient has {} parts for {} inputs", name(), gx.size(), n);
-    }
-    const Vars rest = gradient_of_graph(n, x, y, gy);
-    gx.insert(gx.end(), rest.begin(), rest.end());
-    return gx;
+Vars GraphOp::gradient_of_graph(std::size_t first, const Vars& x, const Vars& y, const Vars& gy) const {
+  const Body& body = f->body;
+  VarMap<Var> by;
+  Vars floats;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    by.emplace(body.inputs[i], x[i]);
+    if (i >= first && x[i].type().is_float()) floats.push_back(body.inputs[i]);
   }
+  // What was drawn is read, not drawn again.
+  for (std::size_t i = f->n_outputs; i < y.size(); ++i)
+    if (body.next_of[i] < 0) by.emplace(body.outputs[i], y[i]);
 
-  /// With respect to the inputs from the first on.
-  Vars gradient_of_graph(std::size_t first, const Vars& x, const Vars& y, const Vars& gy) const {
-    const Body& body = f->body;
-    VarMap<Var> by;
-    Vars floats;
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      by.emplace(body.inputs[i], x[i]);
-      if (i >= first && x[i].type().is_float()) floats.push_back(body.inputs[i]);
-    }
-    // What was drawn is read, not drawn again.
-    for (std::size_t i = f->n_outputs; i < y.size(); ++i)
-      if (body.next_of[i] < 0) by.emplace(body.outputs[i], y[i]);
-
-    const auto is_used = [&](std::size_t i) { return y[i].type().is_float() && !is_zero(gy[i]); };
-    bool all_zero = true;
-    for (std::size_t i = 0; i < y.size(); ++i) all_zero = all_zero && !is_used(i);
-    GradArgs args{.disconnected_inputs = Disconnected::ignore};
-    for (std::size_t i = 0; i < y.size(); ++i) {
-      if (!is_used(i) && !(all_zero && i < f->n_outputs && y[i].type().is_float())) continue;
-      const Var& output = body.outputs[i];
-      args.known_grads.emplace_back(output, variable(output.type(), "g" + std::to_string(i)));
-      by.emplace(args.known_grads.back().second, gy[i]);
-    }
-    Vars inner(floats.size());
-    if (!floats.empty() && !args.known_grads.empty()) inner = grad(Var(), floats, args);
-    Vars gx(x.size() - first);
-    for (std::size_t i = first, next = 0; i < x.size(); ++i)
-      if (x[i].type().is_float()) gx[i - first] = inner[next++];
-    return substitute(gx, by);
+  const auto is_used = [&](std::size_t i) { return y[i].type().is_float() && !is_zero(gy[i]); };
+  bool all_zero = true;
+  for (std::size_t i = 0; i < y.size(); ++i) all_zero = all_zero && !is_used(i);
+  GradArgs args{.disconnected_inputs = Disconnected::ignore};
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    if (!is_used(i) && !(all_zero && i < f->n_outputs && y[i].type().is_float())) continue;
+    const Var& output = body.outputs[i];
+    args.known_grads.emplace_back(output, variable(output.type(), "g" + std::to_string(i)));
+    by.emplace(args.known_grads.back().second, gy[i]);
   }
-};
-
-}  // namespace
+  Vars inner(floats.size());
+  if (!floats.empty() && !args.known_grads.empty()) inner = grad(Var(), floats, args);
+  Vars gx(x.size() - first);
+  for (std::size_t i = first, next = 0; i < x.size(); ++i)
+    if (x[i].type().is_float()) gx[i - first] = inner[next++];
+  return substitute(gx, by);
+}
 
 OpFromGraph::OpFromGraph(const Vars& inputs, const Vars& outputs, OpFromGraphArgs args, Here at) {
   const Scope here(at);
@@ -121,17 +92,6 @@ Vars OpFromGraph::all(const Args& args) const {
   Vars y = apply_all(op_, std::move(x));
   y.resize(f.n_outputs);
   return y;
-}
-
-Var graph_inlined(const Var& v) {
-  const Node& node = v.node();
-  const auto* op = node.kind == Node::Kind::apply ? dynamic_cast<const GraphOp*>(node.op.get()) : nullptr;
-  if (op == nullptr || op->f->args.grad_overrides) return {};
-  const Body& body = op->f->body;
-  if (body.outputs.size() != op->f->n_outputs) return {};  // it draws
-  VarMap<Var> by;
-  for (std::size_t i = 0; i < node.inputs.size(); ++i) by.emplace(body.inputs[i], node.inputs[i]);
-  return substitute({body.outputs[static_cast<std::size_t>(v.output())]}, by)[0];
 }
 
 }  // namespace damo

@@ -4,6 +4,7 @@
 #include "../core/function.h"
 #include "../core/graph.h"
 #include "../core/print.h"
+#include "../core/print_function.h"
 #include "../core/shared.h"
 #include "../core/warn_float64.h"
 #include "activations.h"

@@ -19,6 +19,9 @@ Var drop_choice(const Var& v);
 /// f(leaf)[a:b] = f(leaf[a:b]) for elementwise f: labels cast from shared memory cost a slice.
 Var lift_slice(const Var& v);
 
+/// An OpFromGraph as its graph, unless it has a gradient of its own, or draws.
+Var graph_inlined(const Var& v);
+
 /// log sum exp(x), also of a mean, over any axes: nothing overflows.
 Var log_of_sum_exp(const Var& v);
 /// exp(x) / sum exp(x), over any axes, is a softmax.

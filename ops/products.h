@@ -2,7 +2,7 @@
 #include <optional>
 #include <vector>
 
-#include "../core/graph.h"
+#include "../core/op.h"
 
 /// For rewrites and other products: products, and products that are added to something.
 namespace damo {
@@ -13,8 +13,16 @@ Type product_type(const Type& a, const Type& b);
 /// y = a b for matrices of one dtype, y row-major.
 void multiply(const View& a, const View& b, const View& y);
 
-/// Whether v is a dot.
-bool is_dot(const Var& v);
+/// y = x[0] x[1], for vectors and matrices.
+struct Dot : OpOf<Dot> {
+  std::string name() const override { return "dot"; }
+
+  Types infer(const Types& x) const override;
+  Var size(const Vars& x, int, int axis) const override;
+  Vars L_op(const Vars& x, const Vars&, const Vars& gy) const override;
+  void perform(const Views& x, const Views& y) const override;
+  double flops(const Views& x, const Views&) const override;
+};
 
 /// alpha a b, for matrices and a scalar of one float dtype.
 struct ScaledProduct {

@@ -7,11 +7,8 @@
 
 #include "core/threads.h"
 #include "ops/elemwise.h"
-#include "ops/fused.h"
 #include "ops/reduction.h"
 #include "ops/shape.h"
-#include "ops/structure.h"
-#include "ops/zeros.h"
 
 namespace damo {
 namespace {
@@ -165,144 +162,89 @@ void reduce(const View& x, const View& y, std::uint32_t mask) {
   });
 }
 
-/// Whether a mask takes the first axes of some, or the last.
-struct Part {
-  SumOver over;
-  int second;  ///< the first axis of the second part
-};
-
-std::optional<Part> part_of(std::uint32_t mask, int ndim) {
-  const int n = std::popcount(mask);
-  if (n == 0) return std::nullopt;
-  const std::uint32_t first = (1U << n) - 1U;
-  if (mask == first << (ndim - n)) return Part{SumOver::second_part, ndim - n};
-  if (mask == first) return Part{SumOver::first_part, n};
-  return std::nullopt;
-}
-
 Args sizes_of(const Var& x) {
   Args sizes;
   for (int i = 0; i < x.ndim(); ++i) sizes.emplace_back(shape(x, i));
   return sizes;
 }
 
-/// y = the elements along some axes combined into one.
-struct Reduce : OpOf<Reduce>, Chooses {
-  enum class Kind { sum, prod, max, min, any, all };
-  Kind kind;
-  std::uint32_t mask;
-  int ndim;
+}  // namespace
 
-  Reduce(Kind k, std::uint32_t m, int n) : kind(k), mask(m), ndim(n) {}
-  bool operator==(const Reduce&) const = default;
-
-  std::string name() const override {
-    static constexpr const char* names[] = {"sum", "prod", "max", "min", "any", "all"};
-    return names[static_cast<int>(kind)] + axes_text(mask, ndim);
-  }
-
-  Types infer(const Types& x) const override {
-    Type y(x[0].dtype, {});
-    if (kind == Kind::any || kind == Kind::all)
-      y.dtype = DType::bool_;
-    else if ((kind == Kind::sum || kind == Kind::prod) && !x[0].is_float())
-      y.dtype = DType::int64;
-    for (int i = 0; i < x[0].ndim(); ++i) {
-      if ((mask >> i & 1U) == 0) {
-        if (x[0].stretches(i)) y.stretch |= 1U << y.ndim();
-        y.shape.push_back(x[0].shape[i]);
-      } else if (kind == Kind::max || kind == Kind::min) {
-        check(x[0].shape[i] != 0, "axis {} is empty: there is no largest or smallest element", i);
-      }
+Types Reduce::infer(const Types& x) const {
+  Type y(x[0].dtype, {});
+  if (kind == Kind::any || kind == Kind::all)
+    y.dtype = DType::bool_;
+  else if ((kind == Kind::sum || kind == Kind::prod) && !x[0].is_float())
+    y.dtype = DType::int64;
+  for (int i = 0; i < x[0].ndim(); ++i) {
+    if ((mask >> i & 1U) == 0) {
+      if (x[0].stretches(i)) y.stretch |= 1U << y.ndim();
+      y.shape.push_back(x[0].shape[i]);
+    } else if (kind == Kind::max || kind == Kind::min) {
+      check(x[0].shape[i] != 0, "axis {} is empty: there is no largest or smallest element", i);
     }
-    return {y};
   }
+  return {y};
+}
 
-  Var size(const Vars& x, int, int axis) const override {
-    int from = 0;
-    for (int kept = -1; from < ndim; ++from)
-      if ((mask >> from & 1U) == 0 && ++kept == axis) break;
-    return shape(x[0], from);
+Var Reduce::size(const Vars& x, int, int axis) const {
+  int from = 0;
+  for (int kept = -1; from < ndim; ++from)
+    if ((mask >> from & 1U) == 0 && ++kept == axis) break;
+  return shape(x[0], from);
+}
+
+Vars Reduce::L_op(const Vars& x, const Vars& y, const Vars& gy) const {
+  const Var g = with_axes(gy[0], mask, ndim);
+  switch (kind) {
+    case Kind::sum: return {alloc(cast(g, x[0].dtype()), sizes_of(x[0]))};
+    case Kind::prod: return {prod_gradient(x[0], g)};
+    case Kind::max:
+    case Kind::min: return {switch_(eq(x[0], with_axes(y[0], mask, ndim)), g, 0)};
+    case Kind::any:
+    case Kind::all: return {zeros_like(x[0])};
   }
+  return {Var()};
+}
 
-  Vars L_op(const Vars& x, const Vars& y, const Vars& gy) const override {
-    const Var g = with_axes(gy[0], mask, ndim);
+/// The product of all others, in float64: nothing is divided by an element that may be 0.
+Var Reduce::prod_gradient(const Var& x, const Var& g) const {
+  std::vector<int> order, back(static_cast<std::size_t>(ndim));
+  for (const bool gone : {false, true})
+    for (int i = 0; i < ndim; ++i)
+      if (((mask >> i & 1U) != 0) == gone) order.push_back(i);
+  for (int i = 0; i < ndim; ++i) back[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])] = i;
+  const Var moved = dimshuffle(cast(x, DType::float64), order);
+  const int n_kept = ndim - std::popcount(mask);
+  Args lines;
+  for (int i = 0; i < n_kept; ++i) lines.emplace_back(shape(moved, i));
+  Var n = constant(Tensor(std::int64_t{1}));
+  for (int i = n_kept; i < ndim; ++i) n = n * shape(moved, i);
+  lines.emplace_back(n);
+  const Var others = prod_of_others(reshape(moved, lines), n_kept);
+  return g * cast(dimshuffle(reshape(others, sizes_of(moved)), back), x.dtype());
+}
+
+void Reduce::perform(const Views& x, const Views& y) const {
+  if (kind == Kind::sum && is_float(x[0].dtype) && x[0].is_contiguous())
+    if (const auto part = parts_of(mask, ndim)) {
+      static const TileProgram identity{.n_inputs = 1, .code = {}, .outputs = {0}};
+      return sum_tiles(identity, x, x[0].shape, part->second, part->over, y[0]);
+    }
+  visit(x[0].dtype, [&]<class T>(T) {
+    using Wide = std::conditional_t<std::is_floating_point_v<T>, T, std::int64_t>;
     switch (kind) {
-      case Kind::sum: return {alloc(cast(g, x[0].dtype()), sizes_of(x[0]))};
-      case Kind::prod: return {prod_gradient(x[0], g)};
-      case Kind::max:
-      case Kind::min: return {switch_(eq(x[0], with_axes(y[0], mask, ndim)), g, 0)};
-      case Kind::any:
-      case Kind::all: return {zeros_like(x[0])};
+      case Kind::sum: return reduce<Sum, T, Wide>(x[0], y[0], mask);
+      case Kind::prod: return reduce<Prod, T, Wide>(x[0], y[0], mask);
+      case Kind::max: return reduce<Max, T, T>(x[0], y[0], mask);
+      case Kind::min: return reduce<Min, T, T>(x[0], y[0], mask);
+      case Kind::any: return reduce<Any, T, bool>(x[0], y[0], mask);
+      case Kind::all: return reduce<All, T, bool>(x[0], y[0], mask);
     }
-    return {Var()};
-  }
+  });
+}
 
-  /// The product of all others, in float64: nothing is divided by an element that may be 0.
-  Var prod_gradient(const Var& x, const Var& g) const {
-    std::vector<int> order, back(static_cast<std::size_t>(ndim));
-    for (const bool gone : {false, true})
-      for (int i = 0; i < ndim; ++i)
-        if (((mask >> i & 1U) != 0) == gone) order.push_back(i);
-    for (int i = 0; i < ndim; ++i) back[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])] = i;
-    const Var moved = dimshuffle(cast(x, DType::float64), order);
-    const int n_kept = ndim - std::popcount(mask);
-    Args lines;
-    for (int i = 0; i < n_kept; ++i) lines.emplace_back(shape(moved, i));
-    Var n = constant(Tensor(std::int64_t{1}));
-    for (int i = n_kept; i < ndim; ++i) n = n * shape(moved, i);
-    lines.emplace_back(n);
-    const Var others = prod_of_others(reshape(moved, lines), n_kept);
-    return g * cast(dimshuffle(reshape(others, sizes_of(moved)), back), x.dtype());
-  }
-
-  bool chooses() const override { return kind == Kind::max || kind == Kind::min; }
-
-  void perform(const Views& x, const Views& y) const override {
-    if (kind == Kind::sum && is_float(x[0].dtype) && x[0].is_contiguous())
-      if (const auto part = part_of(mask, ndim)) {
-        static const TileProgram identity{.n_inputs = 1, .code = {}, .outputs = {0}};
-        return sum_tiles(identity, x, x[0].shape, part->second, part->over, y[0]);
-      }
-    visit(x[0].dtype, [&]<class T>(T) {
-      using Wide = std::conditional_t<std::is_floating_point_v<T>, T, std::int64_t>;
-      switch (kind) {
-        case Kind::sum: return reduce<Sum, T, Wide>(x[0], y[0], mask);
-        case Kind::prod: return reduce<Prod, T, Wide>(x[0], y[0], mask);
-        case Kind::max: return reduce<Max, T, T>(x[0], y[0], mask);
-        case Kind::min: return reduce<Min, T, T>(x[0], y[0], mask);
-        case Kind::any: return reduce<Any, T, bool>(x[0], y[0], mask);
-        case Kind::all: return reduce<All, T, bool>(x[0], y[0], mask);
-      }
-    });
-  }
-};
-
-/// y = the sum of what a tile program computes, along the first or the last axes.
-struct FusedSum : OpOf<FusedSum> {
-  Fused fused;
-  Reduce sum;
-
-  FusedSum(Fused f, const Reduce& s) : fused(std::move(f)), sum(s) {}
-  bool operator==(const FusedSum&) const = default;
-
-  std::string name() const override { return sum.name() + " of " + fused.name(); }
-  Types infer(const Types& x) const override { return sum.infer(fused.infer(x)); }
-
-  void perform(const Views& x, const Views& y) const override {
-    Sizes shape;
-    for (int axis = 0; axis < sum.ndim; ++axis) {
-      std::int64_t size = 1;
-      for (int i = 0; i < x.size(); ++i) {
-        const int own = axis - (sum.ndim - x[i].ndim());
-        if (own >= 0 && x[i].shape[own] != 1) size = x[i].shape[own];
-      }
-      shape.push_back(size);
-    }
-    const Part part = *part_of(sum.mask, sum.ndim);
-    sum_tiles(fused.program, x, shape, part.second, part.over, y[0]);
-  }
-};
+namespace {
 
 Var reduced(Reduce::Kind kind, const Arg& x, const ReduceArgs& args) {
   return reduced(x, args, [kind](std::uint32_t mask, int n) { return make_op(Reduce(kind, mask, n)); });
@@ -326,29 +268,6 @@ Var accumulated(Reduce::Kind kind, const Arg& arg, const ReduceArgs& args) {
 }
 
 }  // namespace
-
-std::optional<std::uint32_t> sum_mask(const Var& v) {
-  if (v.node().kind != Node::Kind::apply || !v.type().is_float()) return {};
-  const auto* op = dynamic_cast<const Reduce*>(v.node().op.get());
-  return op == nullptr || op->kind != Reduce::Kind::sum ? std::nullopt : std::optional(op->mask);
-}
-
-Var fused_sum(const Var& v, const Current& now) {
-  if (v.node().kind != Node::Kind::apply) return {};
-  const auto* sum = dynamic_cast<const Reduce*>(v.node().op.get());
-  if (sum == nullptr || sum->kind != Reduce::Kind::sum || sum->ndim == 0 || !part_of(sum->mask, sum->ndim))
-    return {};
-  const NodePtr& node = v.node().inputs[0].node_ptr();
-  if (node->kind != Node::Kind::apply || !node->op->is_elementwise() || !node->types[0].is_float()) return {};
-  Vars operands;
-  for (const Var& x : node->inputs)
-    if (std::none_of(operands.begin(), operands.end(), [&](const Var& o) { return same(o, x); }))
-      operands.push_back(x);
-  const Scope here(v.node(), {Origin::Kind::rule, "fuse_sum"});
-  const OpPtr op = make_op(FusedSum(Fused({node}, operands, {Var(node)}), *sum));
-  for (Var& x : operands) x = now(x);
-  return apply(op, std::move(operands));
-}
 
 Var sum(const Arg& x, const ReduceArgs& args) { return accumulated(Reduce::Kind::sum, x, args); }
 Var prod(const Arg& x, const ReduceArgs& args) { return accumulated(Reduce::Kind::prod, x, args); }

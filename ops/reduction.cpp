@@ -1,5 +1,7 @@
 #include "ops/reduction.h"
 
+#include <bit>
+
 #include "ops/shape.h"
 
 namespace damo {
@@ -26,6 +28,15 @@ std::string axes_text(std::uint32_t mask, int ndim) {
       s += (n++ > 0 ? ", " : "") + std::to_string(i);
     }
   return n == 1 ? "{axis=" + s + "}" : "{axis=(" + s + ")}";
+}
+
+std::optional<AxisParts> parts_of(std::uint32_t mask, int ndim) {
+  const int n = std::popcount(mask);
+  if (n == 0) return std::nullopt;
+  const std::uint32_t first = (1U << n) - 1U;
+  if (mask == first << (ndim - n)) return AxisParts{SumOver::second_part, ndim - n};
+  if (mask == first) return AxisParts{SumOver::first_part, n};
+  return std::nullopt;
 }
 
 std::uint32_t mask_of(const std::vector<int>& axes) {

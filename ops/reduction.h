@@ -2,12 +2,15 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "../core/op.h"
 #include "../core/visit.h"
 #include "reduce.h"
+#include "tile.h"
+#include "zeros.h"
 
 /// For reductions: which axes go, and loops over those that go and those that stay.
 namespace damo {
@@ -60,6 +63,39 @@ void for_outer(int n, const std::array<std::int64_t, max_rank>& sizes,
 
 /// "{axis=1}", or "" for all axes of `mask`.
 std::string axes_text(std::uint32_t mask, int ndim);
+
+/// Whether a mask takes the first axes of some, or the last.
+struct AxisParts {
+  SumOver over;
+  int second;  ///< the first axis of the second part
+};
+std::optional<AxisParts> parts_of(std::uint32_t mask, int ndim);
+
+/// y = the elements along some axes combined into one.
+struct Reduce : OpOf<Reduce>, Chooses {
+  enum class Kind { sum, prod, max, min, any, all };
+  Kind kind;
+  std::uint32_t mask;
+  int ndim;
+
+  Reduce(Kind k, std::uint32_t m, int n) : kind(k), mask(m), ndim(n) {}
+  bool operator==(const Reduce&) const = default;
+
+  std::string name() const override {
+    static constexpr const char* names[] = {"sum", "prod", "max", "min", "any", "all"};
+    return names[static_cast<int>(kind)] + axes_text(mask, ndim);
+  }
+
+  Types infer(const Types& x) const override;
+  Var size(const Vars& x, int, int axis) const override;
+  Vars L_op(const Vars& x, const Vars& y, const Vars& gy) const override;
+
+  Var prod_gradient(const Var& x, const Var& g) const;
+
+  bool chooses() const override { return kind == Kind::max || kind == Kind::min; }
+
+  void perform(const Views& x, const Views& y) const override;
+};
 
 /// sqrt(x) of what is not negative, with the gradient 0 at 0, where the root is steep without bound.
 Var root_or_zero(const Var& x);

@@ -2,82 +2,64 @@
 
 #include <algorithm>
 
-#include "core/op.h"
 #include "core/size.h"
 #include "ops/elemwise.h"
+#include "ops/shape_ops.h"
 #include "ops/sizes.h"
-#include "ops/structure.h"
 
 namespace damo {
-namespace {
-
-/// y = x's elements, in row-major order, under another shape (inputs: x, sizes).
-struct Reshape : OpOf<Reshape> {
-  std::uint32_t stretch;
-
-  explicit Reshape(std::uint32_t s) : stretch(s) {}
-  bool operator==(const Reshape&) const = default;
-
-  std::string name() const override { return "reshape"; }
-
-  Types infer(const Types& x) const override {
-    Type y(x[0].dtype, {}, stretch);
-    int free_axis = -1;
-    bool known = true;
-    std::int64_t rest = 1;
-    for (std::size_t i = 1; i < x.size(); ++i) {
-      const std::int64_t n = x[i].has_value ? x[i].value : -1;
-      check(n >= -1, "a size cannot be {}", n);
-      known = known && x[i].has_value;
-      if (x[i].has_value && n == -1) {
-        check(free_axis < 0, "only one size can be -1");
-        free_axis = y.ndim();
-      }
-      if (n >= 0) rest = times(rest, n);
-      y.shape.push_back(n);
+Types Reshape::infer(const Types& x) const {
+  Type y(x[0].dtype, {}, stretch);
+  int free_axis = -1;
+  bool known = true;
+  std::int64_t rest = 1;
+  for (std::size_t i = 1; i < x.size(); ++i) {
+    const std::int64_t n = x[i].has_value ? x[i].value : -1;
+    check(n >= -1, "a size cannot be {}", n);
+    known = known && x[i].has_value;
+    if (x[i].has_value && n == -1) {
+      check(free_axis < 0, "only one size can be -1");
+      free_axis = y.ndim();
     }
-    std::int64_t size = 1;
-    for (const std::int64_t n : x[0].shape) {
-      if (n < 0) return {y};
-      size = times(size, n);
-    }
-    if (!known) return {y};
-    if (free_axis >= 0) {
-      check(rest != 0 && size % rest == 0, "{} elements cannot be arranged as {}", size, y.shape);
-      y.shape[free_axis] = size / rest;
-    } else {
-      check(rest == size, "{} elements cannot be arranged as {}", size, y.shape);
-    }
-    return {y};
+    if (n >= 0) rest = times(rest, n);
+    y.shape.push_back(n);
   }
-
-  Vars L_op(const Vars& x, const Vars&, const Vars& gy) const override {
-    Vars gx(x.size());
-    Vars inputs{gy[0]};
-    for (int i = 0; i < x[0].ndim(); ++i) inputs.push_back(shape(x[0], i));
-    gx[0] = apply(make_op(Reshape(x[0].type().stretch)), std::move(inputs));
-    return gx;
+  std::int64_t size = 1;
+  for (const std::int64_t n : x[0].shape) {
+    if (n < 0) return {y};
+    size = times(size, n);
   }
-
-  bool needs_value(int input) const override { return input > 0; }
-  int view_of() const override { return 0; }
-  bool needs_row_major() const override { return true; }
-  View view(const Views& x) const override {
-    View y{x[0].dtype, {}, {}, x[0].data};
-    Types types{Type(x[0].dtype, x[0].shape)};
-    for (int i = 1; i < x.size(); ++i) {
-      Type t(DType::int64, {});
-      t.has_value = true;
-      t.value = *x[i].ptr<std::int64_t>();
-      types.push_back(t);
-    }
-    y.shape = infer(types)[0].shape;
-    y.strides = row_major(y.shape);
-    return y;
+  if (!known) return {y};
+  if (free_axis >= 0) {
+    check(rest != 0 && size % rest == 0, "{} elements cannot be arranged as {}", size, y.shape);
+    y.shape[free_axis] = size / rest;
+  } else {
+    check(rest == size, "{} elements cannot be arranged as {}", size, y.shape);
   }
-};
+  return {y};
+}
 
-}  // namespace
+Vars Reshape::L_op(const Vars& x, const Vars&, const Vars& gy) const {
+  Vars gx(x.size());
+  Vars inputs{gy[0]};
+  for (int i = 0; i < x[0].ndim(); ++i) inputs.push_back(shape(x[0], i));
+  gx[0] = apply(make_op(Reshape(x[0].type().stretch)), std::move(inputs));
+  return gx;
+}
+
+View Reshape::view(const Views& x) const {
+  View y{x[0].dtype, {}, {}, x[0].data};
+  Types types{Type(x[0].dtype, x[0].shape)};
+  for (int i = 1; i < x.size(); ++i) {
+    Type t(DType::int64, {});
+    t.has_value = true;
+    t.value = *x[i].ptr<std::int64_t>();
+    types.push_back(t);
+  }
+  y.shape = infer(types)[0].shape;
+  y.strides = row_major(y.shape);
+  return y;
+}
 
 Var reshape(const Arg& arg, const Shape& sizes) {
   const Scope here(arg);
@@ -104,9 +86,5 @@ Var flatten(const Arg& arg, int ndim) {
 
 Var Var::reshape(const Shape& sizes, Here at) const { return damo::reshape(Arg(*this, at), sizes); }
 Var Var::flatten(int ndim, Here at) const { return damo::flatten(Arg(*this, at), ndim); }
-
-bool is_reshape(const Var& v) {
-  return v.node().kind == Node::Kind::apply && dynamic_cast<const Reshape*>(v.node().op.get()) != nullptr;
-}
 
 }  // namespace damo

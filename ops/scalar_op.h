@@ -87,6 +87,19 @@ Var elementwise(const OpPtr& op, const Args& args);
 /// The row of an elementwise node, or null.
 const ScalarOp* scalar_op(const Var& v);
 
+/// The operands of v if it is f of them, as in operands_of<mul>(v); else null.
+template <Var (*f)(const Arg&)>
+const Vars* operands_of(const Var& v) {
+  static const ScalarOp* const row = scalar_op(f(variable(Type(DType::float32, {}))));
+  return scalar_op(v) == row ? &v.node().inputs : nullptr;
+}
+template <Var (*f)(const Arg&, const Arg&)>
+const Vars* operands_of(const Var& v) {
+  static const ScalarOp* const row =
+      scalar_op(f(variable(Type(DType::float32, {})), variable(Type(DType::float32, {}))));
+  return scalar_op(v) == row ? &v.node().inputs : nullptr;
+}
+
 /// Sizes and stretched axes of an elementwise result; the dtype is left alone.
 Type broadcast(const Types& x);
 

@@ -1,37 +1,25 @@
 #include "ops/shape.h"
 
 #include <algorithm>
-#include <typeinfo>
 
 #include "core/identity.h"
 #include "core/op.h"
 #include "ops/elemwise.h"
 #include "ops/index.h"
 #include "ops/indexing.h"
-#include "ops/passes.h"
+#include "ops/shape_ops.h"
 #include "ops/sizes.h"
 #include "ops/structure.h"
 
 namespace damo {
+Types ShapeOf::infer(const Types& x) const {
+  Type y(DType::int64, {});
+  y.has_value = x[0].shape[axis] >= 0;
+  y.value = x[0].shape[axis];
+  return {y};
+}
+
 namespace {
-
-/// y = the size of one axis.
-struct ShapeOf : OpOf<ShapeOf> {
-  int axis;
-
-  explicit ShapeOf(int a) : axis(a) {}
-  bool operator==(const ShapeOf&) const = default;
-
-  std::string name() const override { return fmt::format("shape{{{}}}", axis); }
-  Types infer(const Types& x) const override {
-    Type y(DType::int64, {});
-    y.has_value = x[0].shape[axis] >= 0;
-    y.value = x[0].shape[axis];
-    return {y};
-  }
-  Vars L_op(const Vars&, const Vars&, const Vars&) const override { return {Var()}; }
-  bool reads(int) const override { return false; }
-};
 
 Var size_var(const Arg& a) {
   if (a.is_literal() && !a.is_float_literal()) return a.var(DType::int64);
@@ -48,10 +36,10 @@ Args elements(const Var& v, const Where& where) {
   Args all;
   const Here at(where.file, where.line);
   // Of scalars made vectors of one element.
-  const bool is_stack =
-      is_join(v) && std::all_of(v.node().inputs.begin(), v.node().inputs.end(), [](const Var& x) {
-        return dimshuffle_pattern(x) && x.node().inputs[0].ndim() == 0;
-      });
+  const bool is_stack = op_as<Join>(v) != nullptr &&
+                        std::all_of(v.node().inputs.begin(), v.node().inputs.end(), [](const Var& x) {
+                          return op_as<DimShuffle>(x) != nullptr && x.node().inputs[0].ndim() == 0;
+                        });
   for (std::int64_t i = 0; i < n; ++i) {
     const auto k = static_cast<std::size_t>(i);
     if (v.node().kind == Node::Kind::constant)
@@ -93,15 +81,6 @@ Var shape(const Arg& arg, int axis) {
   return apply(make_op(ShapeOf(at)), Vars{x});
 }
 
-Var size_instead(const Var& v) {
-  if (v.node().kind != Node::Kind::apply) return {};
-  const auto* op = dynamic_cast<const ShapeOf*>(v.node().op.get());
-  if (op == nullptr) return {};
-  const Var& x = v.node().inputs[0];
-  return x.node().kind == Node::Kind::apply ? x.node().op->size(x.node().inputs, x.output(), op->axis)
-                                            : Var();
-}
-
 Var shape(const Arg& arg) {
   const Scope here(arg);
   const Var x = arg.var();
@@ -115,11 +94,16 @@ Var Var::shape(Here at) const { return damo::shape(Arg(*this, at)); }
 Var Var::shape(int axis, Here at) const { return damo::shape(Arg(*this, at), axis); }
 
 bool only_moves(const Var& v) {
-  if (dimshuffle_pattern(v) || is_reshape(v) || is_alloc(v)) return true;
-  if (v.node().kind != Node::Kind::apply) return false;
-  const Op& op = *v.node().op;
-  const std::type_info& type = typeid(op);
-  return type == typeid(Restretch) || type == typeid(Subtensor) || type == typeid(AdvancedSubtensor);
+  return op_as<DimShuffle>(v) != nullptr || op_as<Reshape>(v) != nullptr || op_as<Alloc>(v) != nullptr ||
+         op_as<Restretch>(v) != nullptr || op_as<Subtensor>(v) != nullptr ||
+         op_as<AdvancedSubtensor>(v) != nullptr;
+}
+
+bool is_zero(const Var& v) {
+  Var x = v;
+  while (op_as<Alloc>(x) != nullptr || op_as<DimShuffle>(x) != nullptr) x = Var(x.node().inputs[0]);
+  const Node& node = x.node();
+  return node.kind == Node::Kind::constant && node.value.size() == 1 && node.value.item() == 0;
 }
 
 }  // namespace damo

@@ -4,30 +4,34 @@
 #include "core/walk.h"
 #include "ops/dot.h"
 #include "ops/elemwise.h"
+#include "ops/indexing.h"
 #include "ops/passes.h"
 #include "ops/products.h"
 #include "ops/scalar_op.h"
 #include "ops/shape.h"
+#include "ops/shape_ops.h"
 #include "ops/structure.h"
 
 namespace damo {
 
 Var join_dimshuffles(const Var& v) {
-  const auto outer = dimshuffle_pattern(v);
-  if (!outer) return {};
+  const auto* outer = op_as<DimShuffle>(v);
+  if (outer == nullptr) return {};
   const Var& x = v.node().inputs[0];
-  const auto inner = dimshuffle_pattern(x);
-  if (!inner) return {};
+  const auto* inner = op_as<DimShuffle>(x);
+  if (inner == nullptr) return {};
   std::vector<int> joined;
-  for (const int p : *outer)
-    joined.push_back(
-        p < 0 || (*inner)[static_cast<std::size_t>(p)] < 0 ? 'x' : (*inner)[static_cast<std::size_t>(p)]);
+  for (const int p : outer->pattern) {
+    const int from = p < 0 ? -1 : inner->pattern[static_cast<std::size_t>(p)];
+    joined.push_back(from < 0 ? 'x' : from);
+  }
   return dimshuffle(x.node().inputs[0], joined);
 }
 
 Var drop_alloc_beside_full_operand(const Var& v) {
   if (scalar_op(v) == nullptr) return {};
   const Node& node = v.node();
+  const auto is_alloc = [](const Var& x) { return op_as<Alloc>(x) != nullptr; };
   const auto is_full = [&](const Var& x) {
     return !is_alloc(x) && x.ndim() == v.ndim() && (x.type().stretch & ~v.type().stretch) == 0;
   };
@@ -39,18 +43,17 @@ Var drop_alloc_beside_full_operand(const Var& v) {
   return apply(node.op, std::move(inputs));
 }
 
-bool is_zero(const Var& v) {
-  Var x = v;
-  while (is_alloc(x) || dimshuffle_pattern(x)) x = Var(x.node().inputs[0]);
-  const Node& node = x.node();
-  return node.kind == Node::Kind::constant && node.value.size() == 1 && node.value.item() == 0;
+Var size_instead(const Var& v) {
+  const auto* op = op_as<ShapeOf>(v);
+  if (op == nullptr) return {};
+  const Var& x = v.node().inputs[0];
+  return x.node().kind == Node::Kind::apply ? x.node().op->size(x.node().inputs, x.output(), op->axis)
+                                            : Var();
 }
 
 Var drop_product_with_zero(const Var& v) {
-  const ScalarOp* f = scalar_op(v);
-  if (f == nullptr || f->name != "mul") return {};
-  const Vars& x = v.node().inputs;
-  return is_zero(x[0]) || is_zero(x[1]) ? zeros_instead(v) : Var();
+  const Vars* x = operands_of<mul>(v);
+  return x != nullptr && (is_zero(x->front()) || is_zero(x->back())) ? zeros_instead(v) : Var();
 }
 
 namespace {
@@ -66,7 +69,7 @@ bool is_shallow(const Var& v, int depth = 3) {
 }  // namespace
 
 Var lift_slice(const Var& v) {
-  if (!is_basic_index(v)) return {};
+  if (op_as<Subtensor>(v) == nullptr) return {};
   const Node& node = v.node();
   const Var& whole = node.inputs[0];
   if (scalar_op(whole) == nullptr || !is_shallow(whole)) return {};
@@ -128,24 +131,25 @@ std::vector<Term> linear_combination(const Var& v, const VarTable<int>& uses, Va
   while (!stack.empty()) {
     const Term t = stack.back();
     stack.pop_back();
-    const ScalarOp* f = scalar_op(t.value);
     const bool shared_by_others = !same(t.value, v) && uses.at(t.value) > 1;
-    if (f == nullptr || shared_by_others) {
+    if (scalar_op(t.value) == nullptr || shared_by_others) {
       terms.push_back(t);
       continue;
     }
     const Vars& x = t.value.node().inputs;
+    const bool subtracts = operands_of<sub>(t.value) != nullptr,
+               multiplies = operands_of<mul>(t.value) != nullptr;
     const auto full = [&](const Var& operand) {
       return operand.ndim() == v.ndim() && operand.type().stretch == v.type().stretch;
     };
-    if ((f->name == "add" || f->name == "sub") && full(x[0]) && full(x[1])) {
-      stack.push_back({t.coefficient, t.negative != (f->name == "sub"), x[1]});
+    if ((subtracts || operands_of<add>(t.value) != nullptr) && full(x[0]) && full(x[1])) {
+      stack.push_back({t.coefficient, t.negative != subtracts, x[1]});
       stack.push_back({t.coefficient, t.negative, x[0]});
-    } else if (f->name == "neg") {
+    } else if (operands_of<neg>(t.value) != nullptr) {
       stack.push_back({t.coefficient, !t.negative, x[0]});
-    } else if (f->name == "mul" && full(x[1]) && as_scalar(x[0]).is_set()) {
+    } else if (multiplies && full(x[1]) && as_scalar(x[0]).is_set()) {
       stack.push_back({scaled(t.coefficient, as_scalar(x[0])), t.negative, x[1]});
-    } else if (f->name == "mul" && full(x[0]) && as_scalar(x[1]).is_set()) {
+    } else if (multiplies && full(x[0]) && as_scalar(x[1]).is_set()) {
       stack.push_back({scaled(t.coefficient, as_scalar(x[1])), t.negative, x[0]});
     } else {
       terms.push_back(t);
@@ -158,7 +162,7 @@ std::vector<Term> linear_combination(const Var& v, const VarTable<int>& uses, Va
 
 /// Whether v is a product of matrices that has one reader.
 bool is_private_product(const Var& v, const VarTable<int>& uses) {
-  if (!is_dot(v) || uses.at(v) > 1) return false;
+  if (op_as<Dot>(v) == nullptr || uses.at(v) > 1) return false;
   const Vars& x = v.node().inputs;
   return x[0].ndim() == 2 && x[1].ndim() == 2;
 }
@@ -217,10 +221,8 @@ Vars accumulate_products(const Vars& outputs, Trace& trace) {
   VarTable<bool> taken;
   for (auto at = order.rbegin(); at != order.rend(); ++at) {
     const Var v(*at);
-    const ScalarOp* f = scalar_op(v);
-    if (f == nullptr || (f->name != "add" && f->name != "sub") || v.ndim() != 2 || !v.type().is_float() ||
-        taken.contains(v))
-      continue;
+    const bool adds = operands_of<add>(v) != nullptr || operands_of<sub>(v) != nullptr;
+    if (!adds || v.ndim() != 2 || !v.type().is_float() || taken.contains(v)) continue;
     Vars inner;
     std::vector<Term> terms = linear_combination(v, uses, inner);
     for (const Var& i : inner) taken.emplace(i, true);
@@ -243,8 +245,8 @@ Vars accumulate_products(const Vars& outputs, Trace& trace) {
 Vars transpose_operands(const Vars& outputs, Trace& trace) {
   const VarTable<int> uses = count_uses(outputs);
   return transform(outputs, [&](const NodePtr& node, const Current& now) -> Var {
-    const auto pattern = dimshuffle_pattern(Var(node));
-    if (!pattern || *pattern != std::vector<int>{1, 0}) return {};
+    const auto* t = op_as<DimShuffle>(*node);
+    if (t == nullptr || t->pattern != std::vector<int>{1, 0}) return {};
     if (!is_private_product(node->inputs[0], uses)) return {};
     const Scope here(*node, {Origin::Kind::rule, "transpose_dot"});
     constexpr int deepest = 64;

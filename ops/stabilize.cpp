@@ -3,16 +3,17 @@
 #include <functional>
 #include <optional>
 #include <set>
-#include <string>
 
 #include "core/fixed.h"
 #include "core/op.h"
 #include "core/walk.h"
 #include "ops/elemwise.h"
 #include "ops/passes.h"
+#include "ops/reduction.h"
 #include "ops/rules.h"
 #include "ops/scalar_op.h"
 #include "ops/shape.h"
+#include "ops/shape_ops.h"
 #include "ops/softmax.h"
 #include "ops/structure.h"
 
@@ -20,15 +21,16 @@
 namespace damo {
 namespace {
 
-/// The operands of v, if it is made by the elementwise function of that name.
-const Vars* operands_of(const Var& v, const char* name) {
-  const ScalarOp* f = Fixed::holds(v) ? nullptr : scalar_op(v);
-  return f == nullptr || f->name != name ? nullptr : &v.node().inputs;
+/// The operands of v, if it is f of them and no rule is kept from seeing that.
+template <auto f>
+const Vars* seen_operands_of(const Var& v) {
+  return Fixed::holds(v) ? nullptr : operands_of<f>(v);
 }
 
-/// x, if v is f(x) for the f of that name; or an empty Var.
-Var argument_of(const Var& v, const char* name) {
-  const Vars* x = operands_of(v, name);
+/// x, if v is f(x); or an empty Var.
+template <auto f>
+Var argument_of(const Var& v) {
+  const Vars* x = seen_operands_of<f>(v);
   return x == nullptr ? Var() : x->front();
 }
 
@@ -88,32 +90,32 @@ struct SumExp {
 };
 
 std::optional<SumExp> sum_exp(const Var& v) {
-  const auto mask = Fixed::holds(v) ? std::nullopt : sum_mask(v);
-  if (!mask || *mask == 0) return std::nullopt;
-  const Var x = argument_of(v.node().inputs[0], "exp");
-  return x.is_set() ? std::optional(SumExp{x, *mask}) : std::nullopt;
+  const auto* sum = Fixed::holds(v) || !v.type().is_float() ? nullptr : op_as<Reduce>(v);
+  if (sum == nullptr || sum->kind != Reduce::Kind::sum || sum->mask == 0) return std::nullopt;
+  const Var x = argument_of<exp>(v.node().inputs[0]);
+  return x.is_set() ? std::optional(SumExp{x, sum->mask}) : std::nullopt;
 }
 
 }  // namespace
 
 Var log_of_sum_exp(const Var& v) {
-  const Var total = argument_of(v, "log");
+  const Var total = argument_of<log>(v);
   if (!total.is_set()) return {};
   if (const auto s = sum_exp(total))
     return with_stretch(log_sum_exp(with_gone_as_last(s->x, s->mask)), v.type());
-  const Vars* quotient = operands_of(total, "true_div");
+  const Vars* quotient = seen_operands_of<true_div>(total);
   if (quotient == nullptr || quotient->back().ndim() > 0 || !sum_exp(quotient->front())) return {};
   return log(quotient->front()) - log(quotient->back());
 }
 
 Var softmax_instead(const Var& v) {
-  const Vars* quotient = operands_of(v, "true_div");
+  const Vars* quotient = seen_operands_of<true_div>(v);
   if (quotient == nullptr) return {};
-  const Var x = argument_of(quotient->front(), "exp");
+  const Var x = argument_of<exp>(quotient->front());
   Var total = quotient->back();
   std::vector<int> pattern;  // which axis of the sum stands where
-  if (const auto p = Fixed::holds(total) ? std::nullopt : dimshuffle_pattern(total)) {
-    pattern = *p;
+  if (const auto* op = Fixed::holds(total) ? nullptr : op_as<DimShuffle>(total)) {
+    pattern = op->pattern;
     total = total.node().inputs[0];
   } else {
     for (int i = 0; i < total.ndim(); ++i) pattern.push_back(i);
@@ -149,11 +151,11 @@ constexpr int deepest = 4;
 Var with_factor(const Var& v, const std::function<Var(const Var&)>& by, int depth = deepest) {
   if (const Var other = by(v); other.is_set()) return other;
   if (depth == 0) return {};
-  if (const Vars* x = operands_of(v, "mul")) {
+  if (const Vars* x = seen_operands_of<mul>(v)) {
     for (const std::size_t i : {0U, 1U})
       if (const Var y = with_factor((*x)[i], by, depth - 1); y.is_set())
         return i == 0 ? y * (*x)[1] : (*x)[0] * y;
-  } else if (const Var y = argument_of(v, "neg"); y.is_set()) {
+  } else if (const Var y = argument_of<neg>(v); y.is_set()) {
     if (const Var other = with_factor(y, by, depth - 1); other.is_set()) return -other;
   }
   return {};
@@ -161,25 +163,25 @@ Var with_factor(const Var& v, const std::function<Var(const Var&)>& by, int dept
 
 /// Whether a = -b, as it is written.
 bool are_opposite(const Var& a, const Var& b) {
-  const Var minus_a = argument_of(a, "neg"), minus_b = argument_of(b, "neg");
+  const Var minus_a = argument_of<neg>(a), minus_b = argument_of<neg>(b);
   if ((minus_a.is_set() && are_alike(minus_a, b)) || (minus_b.is_set() && are_alike(minus_b, a))) return true;
-  const Vars *x = operands_of(a, "sub"), *y = operands_of(b, "sub");
+  const Vars *x = seen_operands_of<sub>(a), *y = seen_operands_of<sub>(b);
   return x != nullptr && y != nullptr && are_alike((*x)[0], (*y)[1]) && are_alike((*x)[1], (*y)[0]);
 }
 
 }  // namespace
 
 Var join_exp_and_sigmoid(const Var& v) {
-  const Vars* x = operands_of(v, "mul");
+  const Vars* x = seen_operands_of<mul>(v);
   if (x == nullptr) return {};
   for (const std::size_t i : {0U, 1U}) {
     Var opposite;  // of what the sigmoid on this side is taken
     const Var other_side = (*x)[1 - i];
     const Var without = with_factor((*x)[i], [&](const Var& factor) -> Var {
-      const Var a = argument_of(factor, "sigmoid");
+      const Var a = argument_of<sigmoid>(factor);
       if (!a.is_set() || factor.type().stretch != v.type().stretch || factor.ndim() != v.ndim()) return {};
       const Var joined = with_factor(other_side, [&](const Var& f) {
-        const Var b = argument_of(f, "exp");
+        const Var b = argument_of<exp>(f);
         return b.is_set() && are_opposite(a, b) ? sigmoid(b) : Var();
       });
       opposite = joined;
@@ -276,14 +278,14 @@ class Lifted {
 
 Var lift_function(const Var& v) {
   // Where a pattern begins.
-  static const std::set<std::string> roots = [] {
-    std::set<std::string> names;
+  static const std::set<const ScalarOp*> roots = [] {
+    std::set<const ScalarOp*> rows;
     for (const Rule& r : stabilizing_rules())
-      if (r.before.is_set()) names.insert(r.before.node().op->name());
-    return names;
+      if (r.before.is_set()) rows.insert(scalar_op(r.before));
+    return rows;
   }();
   const ScalarOp* f = scalar_op(v);
-  if (f == nullptr || !roots.contains(f->name)) return {};
+  if (f == nullptr || !roots.contains(f)) return {};
   const Lifted lifted(v);
   if (!lifted.is_moved()) return {};
   const Var before = lifted.expression();
@@ -295,14 +297,14 @@ Var lift_function(const Var& v) {
 Vars subtract_from_one(const Vars& outputs, Trace& trace) {
   const VarTable<int> uses = count_uses(outputs);
   return transform(outputs, [&](const NodePtr& node, const Current& now) -> Var {
-    const Vars* x = operands_of(Var(node), "sub");
+    const Vars* x = seen_operands_of<sub>(Var(node));
     if (x == nullptr || x->front().ndim() > 0 || x->front().node().kind != Node::Kind::constant ||
         x->front().node().value.item() != 1 || uses.at(x->back()) > 1)
       return {};
-    const Var a = argument_of(x->back(), "sigmoid");
+    const Var a = argument_of<sigmoid>(x->back());
     if (!a.is_set()) return {};
     const Scope here(*node, {Origin::Kind::rule, "one_minus_sigmoid"});
-    const Var minus_a = argument_of(a, "neg");
+    const Var minus_a = argument_of<neg>(a);
     const Var result = sigmoid(minus_a.is_set() ? now(minus_a) : -now(a));
     trace.push_back({"one_minus_sigmoid", Var(node), result, node->where});
     return result;

@@ -4,6 +4,7 @@
 
 #include "core/op.h"
 #include "core/walk.h"
+#include "ops/passes.h"
 #include "ops/rules.h"
 
 namespace damo {

@@ -26,9 +26,6 @@ struct Stabilized {
 
 Stabilized stabilized(const Var& cost, const Vars& wrt, const GradArgs& args);
 
-/// An OpFromGraph as its graph, unless it has a gradient of its own, or draws.
-Var graph_inlined(const Var& v);
-
 /// All outputs of a node.
 Vars outputs_of(const NodePtr& node);
 

@@ -6,7 +6,7 @@
 #include "core/check.h"
 #include "core/function.h"
 #include "core/random_state.h"
-#include "core/watch.h"
+#include "core/size.h"
 #include "ops/elemwise.h"
 #include "ops/grad.h"
 #include "ops/reduce.h"

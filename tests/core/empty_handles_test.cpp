@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/function.h"
-#include "core/print.h"
+#include "core/print_function.h"
 #include "core/profile.h"
 #include "ops/ops.h"
 #include "tests/expect.h"

@@ -1,4 +1,4 @@
-#include "core/print.h"
+#include "core/print_function.h"
 
 #include <doctest/doctest.h>
 
@@ -105,6 +105,18 @@ TEST_CASE("a function is printed after rewriting, with its outputs and new value
         "  |-dimshuffle{1, 0} [D]\n"
         "  |  |-x [E]\n"
         "  |-y [F]\n");
+}
+
+TEST_CASE("outputs are printed under their titles") {
+  const Var x = vector("x");
+  CHECK(debugprint({-x, x}, {.types = false, .titles = {"minus", "plus"}}) ==
+        "minus\n neg [A]\n  |-x [B]\nplus\n x [B]\n");
+  CHECK(to_dot({-x, x}, {"minus", "plus"}).find("out1 [label=\"plus\", shape=plaintext]") !=
+        std::string::npos);
+  CHECK(error_of([&] {
+          debugprint({-x, x}, {.titles = {"minus"}});
+        }) == "debugprint: 1 titles for 2 outputs");
+  CHECK(error_of([&] { to_dot({-x, x}, {"a", "b", "c"}); }) == "to_dot: 3 titles for 2 outputs");
 }
 
 TEST_CASE("the saturated cost of an autoencoder, before and after compilation") {

@@ -2,7 +2,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "core/print.h"
+#include "core/print_function.h"
 #include "core/random_state.h"
 #include "models/SdA.h"
 #include "models/cA.h"
