@@ -7,7 +7,7 @@
 #include "apps/command_line.h"
 #include "apps/fit.h"
 #include "apps/session.h"
-#include "core/check.h"
+#include "core/tensor/check.h"
 #include "models/sizes.h"
 
 namespace damo::apps {

@@ -9,10 +9,10 @@
 
 #include "apps/files.h"
 #include "apps/signals.h"
-#include "core/check.h"
-#include "core/file.h"
-#include "core/mrg.h"
-#include "core/mt19937.h"
+#include "core/data/file.h"
+#include "core/random/mrg.h"
+#include "core/random/mt19937.h"
+#include "core/tensor/check.h"
 
 namespace damo::apps {
 namespace {

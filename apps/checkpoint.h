@@ -7,7 +7,7 @@
 #include "apps/command_line.h"
 #include "apps/log.h"
 #include "apps/terminal.h"
-#include "core/npz.h"
+#include "core/data/npz.h"
 #include "models/params.h"
 
 namespace damo::apps {

@@ -15,7 +15,7 @@
 #include "apps/files.h"
 #include "apps/signals.h"
 #include "apps/terminal.h"
-#include "core/check.h"
+#include "core/tensor/check.h"
 
 namespace damo::apps {
 namespace {

@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/function.h"
-#include "core/type.h"
+#include "core/run/function.h"
+#include "core/tensor/type.h"
 
 namespace CLI {
 class App;

@@ -5,8 +5,8 @@
 
 #include <filesystem>
 
-#include "core/check.h"
-#include "core/file.h"
+#include "core/data/file.h"
+#include "core/tensor/check.h"
 
 namespace damo::apps {
 

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "core/check.h"
+#include "core/tensor/check.h"
 #include "models/numpy_mean.h"
 
 namespace damo::apps {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "apps/session.h"
-#include "core/early_stopping.h"
+#include "models/early_stopping.h"
 #include "models/training.h"
 
 /// The tutorials' training loops: they print, log, and can be stopped and resumed between two minibatches.

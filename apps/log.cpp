@@ -10,7 +10,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "core/check.h"
+#include "core/tensor/check.h"
 
 namespace damo::apps {
 namespace {

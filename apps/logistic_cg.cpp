@@ -5,7 +5,7 @@
 
 #include "apps/command_line.h"
 #include "apps/session.h"
-#include "core/check.h"
+#include "core/tensor/check.h"
 #include "models/fmin_cg.h"
 #include "models/numpy_mean.h"
 #include "models/sizes.h"

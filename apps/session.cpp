@@ -4,12 +4,12 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "core/check.h"
-#include "core/mnist.h"
-#include "core/picture.h"
-#include "core/profile.h"
-#include "core/synthetic.h"
-#include "core/threads.h"
+#include "core/data/mnist.h"
+#include "core/data/picture.h"
+#include "core/data/synthetic.h"
+#include "core/run/profile.h"
+#include "core/run/threads.h"
+#include "core/tensor/check.h"
 
 namespace damo::apps {
 namespace {

@@ -10,7 +10,7 @@
 #include "apps/files.h"
 #include "apps/log.h"
 #include "apps/terminal.h"
-#include "core/random_state.h"
+#include "core/random/random_state.h"
 #include "models/datasets.h"
 #include "models/params.h"
 #include "ops/random.h"

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "core/check.h"
+#include "core/tensor/check.h"
 
 namespace damo::apps {
 namespace {

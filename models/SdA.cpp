@@ -1,7 +1,7 @@
 #include "models/SdA.h"
 
-#include "core/check.h"
-#include "core/walk.h"
+#include "core/graph/walk.h"
+#include "core/tensor/check.h"
 #include "models/sizes.h"
 #include "models/streams.h"
 

@@ -1,6 +1,6 @@
 #include "models/cA.h"
 
-#include "core/check.h"
+#include "core/tensor/check.h"
 #include "models/hidden_layer.h"
 #include "models/sizes.h"
 

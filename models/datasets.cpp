@@ -1,6 +1,6 @@
 #include "models/datasets.h"
 
-#include "core/check.h"
+#include "core/tensor/check.h"
 #include "ops/elemwise.h"
 
 namespace damo {

@@ -1,9 +1,9 @@
 #pragma once
 #include <string>
 
-#include "../core/dataset.h"
-#include "../core/mnist.h"
-#include "../core/shared.h"
+#include "../core/data/dataset.h"
+#include "../core/data/mnist.h"
+#include "../core/graph/shared.h"
 
 namespace damo {
 

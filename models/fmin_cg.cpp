@@ -5,7 +5,7 @@
 #include <limits>
 #include <optional>
 
-#include "core/check.h"
+#include "core/tensor/check.h"
 
 namespace damo {
 namespace {

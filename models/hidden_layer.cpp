@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "core/random_state.h"
+#include "core/random/random_state.h"
 #include "models/sizes.h"
 
 namespace damo {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/check.h"
-#include "core/random_state.h"
+#include "core/random/random_state.h"
+#include "core/tensor/check.h"
 #include "models/sizes.h"
 
 namespace damo {

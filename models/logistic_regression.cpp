@@ -1,6 +1,6 @@
 #include "models/logistic_regression.h"
 
-#include "core/check.h"
+#include "core/tensor/check.h"
 #include "models/sizes.h"
 
 namespace damo {

@@ -1,6 +1,6 @@
 #include "models/numpy_mean.h"
 
-#include "core/numpy_sum.h"
+#include "core/tensor/numpy_sum.h"
 
 namespace damo {
 

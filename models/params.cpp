@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "core/check.h"
-#include "core/file.h"
-#include "core/npz.h"
+#include "core/data/file.h"
+#include "core/data/npz.h"
+#include "core/tensor/check.h"
 
 namespace damo {
 namespace {

@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 
-#include "../core/shared.h"
+#include "../core/graph/shared.h"
 
 namespace damo {
 

@@ -1,6 +1,6 @@
 #include "models/sizes.h"
 
-#include "core/check.h"
+#include "core/tensor/check.h"
 
 namespace damo {
 

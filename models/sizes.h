@@ -1,8 +1,8 @@
 #pragma once
 #include <string>
 
-#include "../core/graph.h"
-#include "../core/shared.h"
+#include "../core/graph/graph.h"
+#include "../core/graph/shared.h"
 
 /// What the models check of the sizes they are given.
 namespace damo {

@@ -1,7 +1,7 @@
 #pragma once
 #include <memory>
 
-#include "../core/random_state.h"
+#include "../core/random/random_state.h"
 #include "../ops/random.h"
 
 namespace damo {

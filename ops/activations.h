@@ -1,5 +1,5 @@
 #pragma once
-#include "../core/graph.h"
+#include "../core/graph/graph.h"
 
 /// Nonlinearities of units, elementwise, beside tanh, sigmoid and softplus (theano.tensor.nnet); integers are
 /// promoted to floats.

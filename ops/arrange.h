@@ -2,7 +2,7 @@
 #include <optional>
 #include <vector>
 
-#include "../core/graph.h"
+#include "../core/graph/graph.h"
 
 /// The elements of an array in another order, repeated, or in parts.
 namespace damo {

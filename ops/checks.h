@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "../core/graph.h"
+#include "../core/graph/graph.h"
 
 /// Values that are looked at, or checked, while a function runs. One whose result nobody uses is not in the
 /// graph.

@@ -1,6 +1,6 @@
 #pragma once
-#include "../core/graph.h"
-#include "../core/rows_cols.h"
+#include "../core/graph/graph.h"
+#include "../core/tensor/rows_cols.h"
 
 /// Convolutions of images with filters, and their gradients (Theano's tensor.nnet.conv2d and abstract_conv).
 ///

@@ -2,7 +2,7 @@
 #include <optional>
 #include <vector>
 
-#include "../core/graph.h"
+#include "../core/graph/graph.h"
 #include "index.h"
 
 /// Arrays made from numbers: ranges, grids, constants.

@@ -1,7 +1,7 @@
 #pragma once
 #include <optional>
 
-#include "../core/graph.h"
+#include "../core/graph/graph.h"
 
 /// Sums and products of the elements so far.
 namespace damo {

@@ -1,5 +1,5 @@
 #pragma once
-#include "../core/graph.h"
+#include "../core/graph/graph.h"
 
 /// Elementwise operations. Operands of different dtypes are promoted as Theano promotes them; missing leading
 /// axes and axes declared to have size 1 are stretched. Sizes that differ otherwise are an Error.

@@ -1,8 +1,8 @@
 #pragma once
 #include <utility>
 
-#include "../core/function.h"
-#include "../core/graph.h"
+#include "../core/graph/graph.h"
+#include "../core/run/function.h"
 
 namespace damo {
 

@@ -2,7 +2,7 @@
 #include <concepts>
 #include <optional>
 
-#include "../core/graph.h"
+#include "../core/graph/graph.h"
 
 namespace damo {
 

@@ -1,5 +1,5 @@
 #pragma once
-#include "../core/graph.h"
+#include "../core/graph/graph.h"
 
 /// Linear algebra of Theano's nlinalg and slinalg. Matrices are float32 or float64, and integers become
 /// float64, as LAPACK takes them. A matrix that must be square is checked when the graph is built, or else in

@@ -1,7 +1,7 @@
 #pragma once
 #include <optional>
 
-#include "../core/graph.h"
+#include "../core/graph/graph.h"
 
 /// Diagonals and triangles. Diagonal k lies k places to the right of the main one, or below it if negative.
 namespace damo {

@@ -1,5 +1,5 @@
 #pragma once
-#include "../core/graph.h"
+#include "../core/graph/graph.h"
 
 /// Where an array is not zero. How many places there are depends on its values: what is made of them has
 /// sizes that are known only within the call.

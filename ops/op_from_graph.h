@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "../core/graph.h"
+#include "../core/graph/graph.h"
 
 namespace damo {
 

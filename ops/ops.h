@@ -1,12 +1,12 @@
 #pragma once
 
 /// Everything that a model needs.
-#include "../core/function.h"
-#include "../core/graph.h"
-#include "../core/print.h"
-#include "../core/print_function.h"
-#include "../core/shared.h"
-#include "../core/warn_float64.h"
+#include "../core/graph/graph.h"
+#include "../core/graph/print.h"
+#include "../core/graph/shared.h"
+#include "../core/graph/warn_float64.h"
+#include "../core/run/function.h"
+#include "../core/run/print_function.h"
 #include "activations.h"
 #include "arrange.h"
 #include "checks.h"

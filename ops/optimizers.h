@@ -1,6 +1,6 @@
 #pragma once
-#include "../core/function.h"
-#include "../core/shared.h"
+#include "../core/graph/shared.h"
+#include "../core/run/function.h"
 
 /// Updates for minimizing a cost. The parameters are shared variables, else an Error is thrown.
 namespace damo {

@@ -1,8 +1,8 @@
 #pragma once
 #include <optional>
 
-#include "../core/graph.h"
-#include "../core/rows_cols.h"
+#include "../core/graph/graph.h"
+#include "../core/tensor/rows_cols.h"
 
 namespace damo {
 

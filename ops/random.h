@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "../core/shared.h"
+#include "../core/graph/shared.h"
 
 /// Random variables of a graph. Each owns a stream of numbers; a function that uses one advances its stream
 /// once per call.

@@ -2,7 +2,7 @@
 #include <optional>
 #include <vector>
 
-#include "../core/graph.h"
+#include "../core/graph/graph.h"
 
 /// Reductions over one, several or all axes.
 namespace damo {

@@ -1,7 +1,7 @@
 #pragma once
 #include <vector>
 
-#include "../core/graph.h"
+#include "../core/graph/graph.h"
 
 /// Operations that move elements or make arrays, without arithmetic.
 namespace damo {

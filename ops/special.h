@@ -1,5 +1,5 @@
 #pragma once
-#include "../core/graph.h"
+#include "../core/graph/graph.h"
 
 /// Special functions of probability and analysis, elementwise; integers are promoted to floats.
 namespace damo {

@@ -1,7 +1,7 @@
 #pragma once
 #include <optional>
 
-#include "../core/graph.h"
+#include "../core/graph/graph.h"
 
 /// Picking by position, and counting positions.
 namespace damo {

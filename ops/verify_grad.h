@@ -2,7 +2,7 @@
 #include <functional>
 #include <vector>
 
-#include "../core/graph.h"
+#include "../core/graph/graph.h"
 
 namespace damo {
 

@@ -1,6 +1,6 @@
 # header_sources: all headers in one source, in both orders and by both names of each, and one source for each
 # that no source includes first: headers_test.cpp finds what is missing.
-file(GLOB headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
+file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
   ${PROJECT_SOURCE_DIR}/core/*.h ${PROJECT_SOURCE_DIR}/ops/*.h ${PROJECT_SOURCE_DIR}/models/*.h)
 set(header_sources)
 

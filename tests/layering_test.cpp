@@ -123,7 +123,7 @@ TEST_CASE("an include against the layers is found") {
         "\"tests/support.h\" must begin with the name of a layer");
   CHECK(complaint("core/frame.cpp", {"core/frame.h", false}) == "<core/frame.h> is ours, write it in quotes");
   CHECK(complaint("core/frame.cpp", {"damo/core/frame.h", false}) ==
-        "<damo/core/frame.h> is ours, write it in quotes");
+        "<damo/core/run/frame.h> is ours, write it in quotes");
 }
 
 // What is in quotes is looked up first in the folder of the file that includes it.

@@ -4,9 +4,9 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "core/op.h"
-#include "core/shared.h"
-#include "core/walk.h"
+#include "core/graph/op.h"
+#include "core/graph/shared.h"
+#include "core/graph/walk.h"
 #include "tests/oracle_array.h"
 
 namespace damo::test {

@@ -1,7 +1,7 @@
 #pragma once
 #include <vector>
 
-#include "core/graph.h"
+#include "core/graph/graph.h"
 
 namespace damo::test {
 

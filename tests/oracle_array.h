@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/graph.h"
+#include "core/graph/graph.h"
 
 /// The arrays of the oracle, and one function per family of ops.
 namespace damo::test {

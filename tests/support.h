@@ -2,7 +2,7 @@
 #include <optional>
 #include <string>
 
-#include "core/tensor.h"
+#include "core/tensor/tensor.h"
 
 /// What several tests need.
 namespace damo::test {

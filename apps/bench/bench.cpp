@@ -10,9 +10,9 @@
 #include "apps/bench/cases.h"
 #include "apps/bench/families.h"
 #include "apps/command_line.h"
-#include "core/check.h"
-#include "core/profile.h"
-#include "core/threads.h"
+#include "core/run/profile.h"
+#include "core/run/threads.h"
+#include "core/tensor/check.h"
 
 namespace damo::bench {
 namespace {

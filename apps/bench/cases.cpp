@@ -6,13 +6,13 @@
 #include <cstdio>
 #include <cstring>
 
-#include "core/mnist.h"
-#include "core/random_state.h"
-#include "core/synthetic.h"
+#include "core/data/mnist.h"
+#include "core/data/synthetic.h"
+#include "core/random/random_state.h"
 #include "models/lenet.h"
 #include "models/mlp.h"
 #include "models/sizes.h"
-#include "ops/patches.h"
+#include "ops/kernels/patches.h"
 
 namespace damo::bench {
 

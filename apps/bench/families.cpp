@@ -2,7 +2,7 @@
 
 #include <ctime>
 
-#include "core/walk.h"
+#include "core/graph/walk.h"
 #include "ops/ops.h"
 
 namespace damo::bench {

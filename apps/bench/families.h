@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/function.h"
+#include "core/run/function.h"
 
 /// Graphs that grow: how long it takes to build them.
 namespace damo::bench {

@@ -4,7 +4,7 @@
 #include <bit>
 #include <cmath>
 
-#include "ops/lanes.h"
+#include "ops/kernels/lanes.h"
 
 namespace damo::bench {
 namespace {

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <limits>
 
-#include "core/binomial.h"
-#include "core/random_state.h"
+#include "core/random/binomial.h"
+#include "core/random/random_state.h"
 
 namespace damo::bench {
 

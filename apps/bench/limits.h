@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "apps/bench/kernels.h"
-#include "core/mt19937.h"
-#include "core/tensor.h"
+#include "core/random/mt19937.h"
+#include "core/tensor/tensor.h"
 
 /// What a step would take if nothing but its memory traffic or its products took time: written by hand for
 /// one model each.

@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "apps/files.h"
-#include "core/error.h"
+#include "core/tensor/error.h"
 #include "tests/expect.h"
 #include "tests/support.h"
 

@@ -5,7 +5,7 @@
 #include <map>
 #include <vector>
 
-#include "core/npz.h"
+#include "core/data/npz.h"
 #include "tests/apps/ends.h"
 
 /// What the programs make of damaged files and bad options: a status, one line, and no file. The readers'

@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "core/npz.h"
+#include "core/data/npz.h"
 #include "tests/apps/program.h"
 
 /// For the tests that watch, stop and resume programs while they run.

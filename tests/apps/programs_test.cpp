@@ -5,7 +5,7 @@
 #include <fstream>
 #include <iostream>
 
-#include "core/npz.h"
+#include "core/data/npz.h"
 #include "tests/apps/program.h"
 #include "tests/golden.h"
 

@@ -1,11 +1,11 @@
 #include <cmath>
 #include <cstdio>
 
-#include <damo/core/processor.h>
+#include <damo/core/tensor/processor.h>
 #include <damo/models/logistic_regression.h>
 #include <damo/ops/ops.h>
 
-#include "core/error.h"
+#include "core/tensor/error.h"
 
 // One step of gradient descent on sum(w^2) from w = (1, 2, 3) with rate 0.25 halves w.
 int main() {

@@ -40,7 +40,7 @@ if [[ $way != add_subdirectory ]]; then
   fi
 fi
 
-# own: the project's core/error.h, and an #error by each other name that a header of Damo has, with its folder and
+# own: the project's core/tensor/error.h, and an #error by each other name that a header of Damo has, with its folder and
 # without.
 own=$work/own
 cp -r "$here/own" "$own"

@@ -1,6 +1,6 @@
-#include <damo/core/error.h>
+#include <damo/core/tensor/error.h>
 
-#include "core/error.h"
+#include "core/tensor/error.h"
 #include "models/logistic_regression.h"
 #include "ops/ops.h"
 

@@ -8,9 +8,9 @@
 #include <thread>
 #include <vector>
 
-#include "core/function.h"
-#include "core/print.h"
-#include "core/threads.h"
+#include "core/graph/print.h"
+#include "core/run/function.h"
+#include "core/run/threads.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "core/function.h"
-#include "core/print_function.h"
-#include "core/profile.h"
+#include "core/run/function.h"
+#include "core/run/print_function.h"
+#include "core/run/profile.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 

@@ -1,4 +1,4 @@
-#include "core/file.h"
+#include "core/data/file.h"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>

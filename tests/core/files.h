@@ -5,7 +5,7 @@
 #include <iterator>
 #include <string>
 
-#include "core/error.h"
+#include "core/tensor/error.h"
 
 /// For the tests of what reads and writes files.
 namespace damo::test {

@@ -5,7 +5,7 @@
 #include <thread>
 #include <type_traits>
 
-#include "core/function.h"
+#include "core/run/function.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 

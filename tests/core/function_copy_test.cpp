@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "core/branches.h"
-#include "core/frame.h"
-#include "core/function.h"
+#include "core/run/branches.h"
+#include "core/run/frame.h"
+#include "core/run/function.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 

@@ -3,7 +3,7 @@
 #include <atomic>
 #include <thread>
 
-#include "core/function.h"
+#include "core/run/function.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 

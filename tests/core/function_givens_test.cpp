@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
-#include "core/function.h"
-#include "core/walk.h"
+#include "core/graph/walk.h"
+#include "core/run/function.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 

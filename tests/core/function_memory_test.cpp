@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "core/function.h"
+#include "core/run/function.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <memory>
 
-#include "core/function.h"
+#include "core/run/function.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 

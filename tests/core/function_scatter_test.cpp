@@ -3,8 +3,8 @@
 #include <functional>
 #include <set>
 
-#include "core/function.h"
-#include "core/frame.h"
+#include "core/run/frame.h"
+#include "core/run/function.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "core/function.h"
-#include "core/frame.h"
+#include "core/run/frame.h"
+#include "core/run/function.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "core/function.h"
+#include "core/run/function.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 

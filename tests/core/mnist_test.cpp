@@ -1,4 +1,4 @@
-#include "core/mnist.h"
+#include "core/data/mnist.h"
 
 #include <doctest/doctest.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <functional>
 
-#include "core/sha256.h"
+#include "core/data/sha256.h"
 #include "tests/core/files.h"
 #include "tests/support.h"
 

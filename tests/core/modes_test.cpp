@@ -3,8 +3,8 @@
 #include <cmath>
 #include <limits>
 
-#include "core/function.h"
-#include "core/op.h"
+#include "core/graph/op.h"
+#include "core/run/function.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 #include "tests/support.h"
@@ -253,8 +253,11 @@ TEST_CASE("DebugMode compares with what rules make exact") {
   const Var a = wild("a"), x = dvector("x");
   Rewrites rewrites;
   rewrites.push_back({"wrong", {rule("log_1p", log(1 + a), log1p(a) * 1.001, Rule::Kind::finite)}, {}});
-  const Function f = compile({.inputs = {x}, .outputs = log(1 + x), .mode = Mode::DebugMode}, rewrites, Here());
-  CHECK(bug_of([&] { f(doubles({3.})); }).starts_with("damo has a bug: rule log_1p: 1.38629436 became 1.38768"));
+  const Function f =
+      compile({.inputs = {x}, .outputs = log(1 + x), .mode = Mode::DebugMode}, rewrites, Here());
+  CHECK(bug_of([&] {
+          f(doubles({3.}));
+        }).starts_with("damo has a bug: rule log_1p: 1.38629436 became 1.38768"));
 }
 
 TEST_CASE("DebugMode finds a pass that is wrong") {

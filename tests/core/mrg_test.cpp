@@ -1,4 +1,4 @@
-#include "core/mrg.h"
+#include "core/random/mrg.h"
 
 #include <doctest/doctest.h>
 
@@ -6,8 +6,8 @@
 #include <limits>
 #include <string>
 
-#include "core/error.h"
-#include "core/random_state.h"
+#include "core/random/random_state.h"
+#include "core/tensor/error.h"
 #include "tests/golden.h"
 #include "tests/support.h"
 

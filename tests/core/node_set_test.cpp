@@ -1,4 +1,4 @@
-#include "core/node_set.h"
+#include "core/graph/node_set.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "core/npz.h"
+#include "core/data/npz.h"
 
 #include <doctest/doctest.h>
 

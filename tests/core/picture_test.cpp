@@ -1,4 +1,4 @@
-#include "core/picture.h"
+#include "core/data/picture.h"
 
 #include <doctest/doctest.h>
 #include <png.h>
@@ -6,8 +6,8 @@
 #include <cmath>
 #include <filesystem>
 
-#include "core/error.h"
-#include "core/random_state.h"
+#include "core/random/random_state.h"
+#include "core/tensor/error.h"
 #include "tests/support.h"
 
 using damo::Error;

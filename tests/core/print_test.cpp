@@ -1,4 +1,4 @@
-#include "core/print_function.h"
+#include "core/run/print_function.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "core/processor.h"
+#include "core/tensor/processor.h"
 
 #include <doctest/doctest.h>
 #include <sys/wait.h>

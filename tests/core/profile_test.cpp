@@ -1,8 +1,8 @@
-#include "core/profile.h"
+#include "core/run/profile.h"
 
 #include <doctest/doctest.h>
 
-#include "core/function.h"
+#include "core/run/function.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 

@@ -1,4 +1,4 @@
-#include "core/random_state.h"
+#include "core/random/random_state.h"
 
 #include <doctest/doctest.h>
 
@@ -8,8 +8,8 @@
 #include <random>
 #include <string>
 
-#include "core/binomial.h"
-#include "core/error.h"
+#include "core/random/binomial.h"
+#include "core/tensor/error.h"
 #include "tests/golden.h"
 #include "tests/support.h"
 

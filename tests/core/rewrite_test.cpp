@@ -1,9 +1,9 @@
-#include "core/rewrite.h"
+#include "core/rewrite/rewrite.h"
 
 #include <doctest/doctest.h>
 
-#include "core/op.h"
-#include "core/walk.h"
+#include "core/graph/op.h"
+#include "core/graph/walk.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 

@@ -1,4 +1,4 @@
-#include "core/shared.h"
+#include "core/graph/shared.h"
 
 #include <doctest/doctest.h>
 

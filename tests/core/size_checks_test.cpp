@@ -1,4 +1,4 @@
-#include "core/size_checks.h"
+#include "core/graph/size_checks.h"
 
 #include <doctest/doctest.h>
 

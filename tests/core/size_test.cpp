@@ -1,10 +1,10 @@
-#include "core/size.h"
+#include "core/tensor/size.h"
 
 #include <doctest/doctest.h>
 
 #include <limits>
 
-#include "core/layout.h"
+#include "core/run/layout.h"
 #include "tests/expect.h"
 
 using namespace damo;

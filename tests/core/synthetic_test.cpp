@@ -1,10 +1,10 @@
-#include "core/synthetic.h"
+#include "core/data/synthetic.h"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 
-#include "core/error.h"
+#include "core/tensor/error.h"
 
 using damo::Dataset;
 using damo::Error;

@@ -1,4 +1,4 @@
-#include "core/threads.h"
+#include "core/run/threads.h"
 
 #include <dlfcn.h>
 #include <doctest/doctest.h>
@@ -20,7 +20,7 @@
 #include <thread>
 #include <vector>
 
-#include "core/function.h"
+#include "core/run/function.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 

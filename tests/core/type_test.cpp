@@ -1,4 +1,4 @@
-#include "core/type.h"
+#include "core/tensor/type.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "core/walk.h"
+#include "core/graph/walk.h"
 
 #include <doctest/doctest.h>
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/walk.h"
+#include "core/graph/walk.h"
 #include "tests/expect.h"
 #include "tests/fuzz/random_program.h"
 

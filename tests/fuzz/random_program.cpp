@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "core/body.h"
+#include "core/graph/body.h"
 #include "tests/oracle.h"
 
 namespace damo::test {

@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
-#include "core/op.h"
-#include "core/walk.h"
+#include "core/graph/op.h"
+#include "core/graph/walk.h"
 #include "tests/expect.h"
 #include "tests/fuzz/random_program.h"
 

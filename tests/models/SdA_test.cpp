@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "core/random_state.h"
+#include "core/random/random_state.h"
 #include "models/numpy_mean.h"
 #include "tests/expect.h"
 #include "tests/models/tiny.h"

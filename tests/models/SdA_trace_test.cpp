@@ -1,8 +1,8 @@
 #include <algorithm>
 
-#include "core/mnist.h"
-#include "core/random_state.h"
-#include "core/threads.h"
+#include "core/data/mnist.h"
+#include "core/random/random_state.h"
+#include "core/run/threads.h"
 #include "models/SdA.h"
 #include "ops/random.h"
 #include "tests/golden.h"

@@ -1,4 +1,4 @@
-#include "core/random_state.h"
+#include "core/random/random_state.h"
 #include "models/cA.h"
 #include "models/datasets.h"
 #include "tests/golden.h"

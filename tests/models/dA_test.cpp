@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "core/random_state.h"
+#include "core/random/random_state.h"
 #include "models/hidden_layer.h"
 #include "tests/expect.h"
 #include "tests/models/tiny.h"

@@ -8,7 +8,7 @@
 #include <thread>
 
 #include <fmt/format.h>
-#include "core/threads.h"
+#include "core/run/threads.h"
 
 #include "models/SdA.h"
 #include "tests/expect.h"

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "core/random_state.h"
+#include "core/random/random_state.h"
 #include "ops/ops.h"
 #include "tests/support.h"
 

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/error.h"
+#include "core/tensor/error.h"
 #include "tests/expect.h"
 
 namespace damo::test {

@@ -2,8 +2,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "core/print_function.h"
-#include "core/random_state.h"
+#include "core/random/random_state.h"
+#include "core/run/print_function.h"
 #include "models/SdA.h"
 #include "models/cA.h"
 #include "models/lenet.h"

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/random_state.h"
+#include "core/random/random_state.h"
 #include "models/training.h"
 #include "tests/expect.h"
 #include "tests/support.h"

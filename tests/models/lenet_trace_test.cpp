@@ -1,5 +1,5 @@
-#include "core/random_state.h"
-#include "core/threads.h"
+#include "core/random/random_state.h"
+#include "core/run/threads.h"
 #include "models/datasets.h"
 #include "models/lenet.h"
 #include "models/numpy_mean.h"

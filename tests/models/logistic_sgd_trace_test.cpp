@@ -1,7 +1,7 @@
 #include <map>
 
-#include "core/early_stopping.h"
 #include "models/datasets.h"
+#include "models/early_stopping.h"
 #include "models/logistic_regression.h"
 #include "models/numpy_mean.h"
 #include "models/training.h"

@@ -1,4 +1,4 @@
-#include "core/random_state.h"
+#include "core/random/random_state.h"
 #include "models/datasets.h"
 #include "models/mlp.h"
 #include "models/numpy_mean.h"

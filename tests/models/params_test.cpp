@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "core/npz.h"
+#include "core/data/npz.h"
 #include "tests/expect.h"
 #include "tests/models/tiny.h"
 #include "tests/support.h"

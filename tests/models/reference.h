@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/shared.h"
+#include "core/graph/shared.h"
 #include "tests/golden.h"
 #include "tests/support.h"
 

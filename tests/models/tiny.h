@@ -2,7 +2,7 @@
 #include <string>
 #include <vector>
 
-#include "core/random_state.h"
+#include "core/random/random_state.h"
 #include "models/datasets.h"
 
 /// Data that every stranger has: three classes, told by which third of the inputs is bright.

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "core/threads.h"
+#include "core/run/threads.h"
 #include "ops/dot.h"
 #include "tests/expect.h"
 #include "tests/oracle.h"

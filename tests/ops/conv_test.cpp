@@ -2,7 +2,7 @@
 
 #include <random>
 
-#include "core/threads.h"
+#include "core/run/threads.h"
 #include "tests/expect.h"
 #include "tests/support.h"
 

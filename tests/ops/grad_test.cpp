@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "core/walk.h"
+#include "core/graph/walk.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 #include "tests/support.h"

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <sstream>
 
-#include "core/op.h"
-#include "core/profile.h"
-#include "core/walk.h"
+#include "core/graph/op.h"
+#include "core/graph/walk.h"
+#include "core/run/profile.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 #include "tests/ops/lazy.h"

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "core/shared.h"
+#include "core/graph/shared.h"
 #include "ops/index.h"
 #include "tests/expect.h"
 
@@ -13,13 +13,14 @@ TEST_CASE("positions out of range") {
   const Var picked = x[{arange(y.shape(0)), y}];
   const Function f = function({.inputs = {x, y}, .outputs = picked, .name = "f"});
   const Tensor t = Tensor::zeros({2, 10}, float32);
-  CHECK(error_of([&] {
-          f(t, Tensor{3, 10});
-        }) ==
-        "advanced_subtensor: index 10 at position 1 is out of range for axis 1 of size 10\n  float32 (2, 10)   "
-        "x\n  int64 (2,)        "
-        "arange\n  int32 (2,)        y\n  " +
-            test::at(line) + ", in function \"f\"");
+  CHECK(
+      error_of([&] {
+        f(t, Tensor{3, 10});
+      }) ==
+      "advanced_subtensor: index 10 at position 1 is out of range for axis 1 of size 10\n  float32 (2, 10)   "
+      "x\n  int64 (2,)        "
+      "arange\n  int32 (2,)        y\n  " +
+          test::at(line) + ", in function \"f\"");
   CHECK(error_of([&] {
           f(t, Tensor{-11, 0});
         }).starts_with("advanced_subtensor: index -11 at position 0 is out of range for axis 1 of size 10"));
@@ -42,10 +43,13 @@ TEST_CASE("positions out of range") {
   const Function two = function({.inputs = {x, m, n}, .outputs = x[{n, m}]});
   CHECK(error_of([&] {
           two(t, Tensor{{1, 2, 3}, {4, 5, 10}}, 1);
-        }).starts_with("advanced_subtensor: index 10 at position (1, 2) is out of range for axis 1 of size 10"));
-  CHECK(error_of([&] {
-          two(t, Tensor{{1, 2, 3}}, 2);
-        }).starts_with("advanced_subtensor: index 2 at position (0, 0) is out of range for axis 0 of size 2"));
+        })
+            .starts_with(
+                "advanced_subtensor: index 10 at position (1, 2) is out of range for axis 1 of size 10"));
+  CHECK(
+      error_of([&] {
+        two(t, Tensor{{1, 2, 3}}, 2);
+      }).starts_with("advanced_subtensor: index 2 at position (0, 0) is out of range for axis 0 of size 2"));
 }
 
 TEST_CASE("indices that cannot be") {

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "core/shared.h"
+#include "core/graph/shared.h"
 #include "tests/expect.h"
 #include "tests/support.h"
 

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <thread>
 
-#include "core/op.h"
-#include "core/walk.h"
+#include "core/graph/op.h"
+#include "core/graph/walk.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 #include "tests/support.h"

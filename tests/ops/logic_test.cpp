@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "core/walk.h"
+#include "core/graph/walk.h"
 #include "tests/expect.h"
 #include "tests/oracle.h"
 #include "tests/support.h"

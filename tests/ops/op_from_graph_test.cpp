@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "core/op.h"
-#include "core/walk.h"
+#include "core/graph/op.h"
+#include "core/graph/walk.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 #include "tests/support.h"

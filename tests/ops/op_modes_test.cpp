@@ -6,9 +6,9 @@
 #include <random>
 #include <set>
 
-#include "core/op.h"
-#include "core/size_checks.h"
-#include "core/walk.h"
+#include "core/graph/op.h"
+#include "core/graph/size_checks.h"
+#include "core/graph/walk.h"
 #include "tests/expect.h"
 #include "tests/ops/op_forms.h"
 

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <set>
 
-#include "core/walk.h"
+#include "core/graph/walk.h"
 #include "ops/ops.h"
-#include "ops/rules.h"
+#include "ops/rewrite/rules.h"
 #include "tests/expect.h"
 #include "tests/support.h"
 

@@ -3,7 +3,7 @@
 #include <limits>
 #include <random>
 
-#include "core/threads.h"
+#include "core/run/threads.h"
 #include "tests/expect.h"
 #include "tests/support.h"
 

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/threads.h"
+#include "core/run/threads.h"
 #include "tests/expect.h"
 #include "tests/oracle.h"
 #include "tests/support.h"

@@ -1,4 +1,4 @@
-#include "ops/rules.h"
+#include "ops/rewrite/rules.h"
 
 #include <doctest/doctest.h>
 
@@ -6,9 +6,9 @@
 #include <cmath>
 #include <set>
 
-#include "core/walk.h"
+#include "core/graph/walk.h"
+#include "ops/kernels/scalar_op.h"
 #include "ops/ops.h"
-#include "ops/scalar_op.h"
 #include "tests/expect.h"
 #include "tests/oracle.h"
 #include "tests/support.h"

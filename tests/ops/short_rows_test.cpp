@@ -1,8 +1,8 @@
 // Arrays of short rows: a tile takes several of them, beside operands that are the same in each row.
 #include <doctest/doctest.h>
 
-#include "core/function.h"
-#include "core/threads.h"
+#include "core/run/function.h"
+#include "core/run/threads.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 #include "tests/oracle.h"

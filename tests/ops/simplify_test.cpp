@@ -1,9 +1,9 @@
 #include <doctest/doctest.h>
 
-#include "core/print.h"
-#include "core/walk.h"
+#include "core/graph/print.h"
+#include "core/graph/walk.h"
 #include "ops/ops.h"
-#include "ops/rules.h"
+#include "ops/rewrite/rules.h"
 
 using namespace damo;
 

@@ -1,8 +1,8 @@
 #include <doctest/doctest.h>
 
-#include "core/op.h"
-#include "core/threads.h"
-#include "core/walk.h"
+#include "core/graph/op.h"
+#include "core/graph/walk.h"
+#include "core/run/threads.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 #include "tests/support.h"

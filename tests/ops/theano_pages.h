@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/type.h"
+#include "core/tensor/type.h"
 #include "tests/golden.h"
 #include "tests/support.h"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/random_state.h"
+#include "core/random/random_state.h"
 #include "tests/expect.h"
 #include "tests/golden.h"
 #include "tests/ops/theano_pages.h"

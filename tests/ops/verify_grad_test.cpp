@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "core/op.h"
+#include "core/graph/op.h"
 #include "ops/ops.h"
 #include "tests/expect.h"
 

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/finite.h"
+#include "core/tensor/finite.h"
 #include "ops/ops.h"
 
 // What is multiplied by 0 may be left out only where it is finite: 0 * NaN and 0 * Inf are NaN.

@@ -2,7 +2,7 @@
 #include <string>
 #include <vector>
 
-#include "core/random_state.h"
+#include "core/random/random_state.h"
 #include "models/numpy_mean.h"
 #include "models/params.h"
 #include "ops/ops.h"

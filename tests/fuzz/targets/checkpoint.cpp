@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "core/npz.h"
-#include "core/zip.h"
+#include "core/data/npz.h"
+#include "core/data/zip.h"
 #include "ops/ops.h"
 #include "tests/fuzz/targets/target.h"
 

@@ -1,6 +1,6 @@
 #include <zlib.h>
 
-#include "core/idx.h"
+#include "core/data/idx.h"
 #include "tests/fuzz/targets/target.h"
 
 using damo::fuzz::error_of;

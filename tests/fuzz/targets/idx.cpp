@@ -1,6 +1,6 @@
-#include "core/idx.h"
+#include "core/data/idx.h"
 
-#include "core/sha256.h"
+#include "core/data/sha256.h"
 #include "tests/fuzz/targets/target.h"
 
 using damo::IdxShape;

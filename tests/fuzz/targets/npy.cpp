@@ -1,4 +1,4 @@
-#include "core/npz.h"
+#include "core/data/npz.h"
 #include "tests/fuzz/targets/target.h"
 
 using damo::Tensor;

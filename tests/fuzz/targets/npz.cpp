@@ -1,6 +1,6 @@
-#include "core/npz.h"
+#include "core/data/npz.h"
 
-#include "core/zip.h"
+#include "core/data/zip.h"
 #include "tests/fuzz/targets/target.h"
 
 using damo::NamedTensors;

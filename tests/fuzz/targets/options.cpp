@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "apps/command_line.h"
-#include "core/check.h"
+#include "core/tensor/check.h"
 #include "tests/fuzz/targets/target.h"
 
 using damo::fuzz::error_of;

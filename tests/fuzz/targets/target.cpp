@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "core/error.h"
+#include "core/tensor/error.h"
 
 namespace damo::fuzz {
 namespace {

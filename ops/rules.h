@@ -1,9 +1,0 @@
-#pragma once
-#include "../core/rewrite.h"
-
-namespace damo {
-
-/// Rules that keep saturated units finite. grad applies them before it differentiates.
-const std::vector<Rule>& stabilizing_rules();
-
-}  // namespace damo
