@@ -1,12 +1,14 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <string>
 
 // Each header compiles alone, and all of them together, in either order and by the names in quotes and in
-// <damo/...>: headers.cmake makes the sources of this program that show it, where no source of the library does.
+// <damo/...>: headers.cmake makes the sources of this program that show it, where no source of the library
+// does.
 
 namespace {
 
@@ -35,15 +37,15 @@ Includes includes_of(const fs::path& source) {
 TEST_CASE("each header is the first that some source includes") {
   std::set<std::string> headers;
   for (const char* folder : {"core", "ops", "models"})
-    for (const auto& entry : fs::directory_iterator(root / folder))
+    for (const auto& entry : fs::recursive_directory_iterator(root / folder))
       if (entry.path().extension() == ".h") headers.insert(fs::relative(entry.path(), root).generic_string());
-  REQUIRE(headers.count("core/picture.h") == 1);
+  REQUIRE(headers.count("core/data/picture.h") == 1);
   for (const std::string& header : headers) {
     INFO(header);
     fs::path source = (root / header).replace_extension(".cpp");
     if (!fs::exists(source)) {
       std::string name = header;
-      name.replace(name.find('/'), 1, "_");
+      std::replace(name.begin(), name.end(), '/', '_');
       source = fs::path(DAMO_HEADER_SOURCES) / (name + ".cpp");
     }
     CHECK(includes_of(source).first == header);

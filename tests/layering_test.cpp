@@ -16,6 +16,46 @@ namespace fs = std::filesystem;
 // Each folder includes itself and those before it.
 const std::vector<std::string> layers{"third_party", "core", "ops", "models", "apps"};
 
+using Rooms = std::set<std::string>;
+
+// The folders in core and ops, and core and ops themselves: what each includes beside itself. What these
+// include it may include as well.
+const std::map<std::string, Rooms>& rooms() {
+  static const Rooms kinds{"ops/elementwise", "ops/array",  "ops/linear",
+                           "ops/nnet",        "ops/random", "ops/control"};
+  static const std::map<std::string, Rooms> all = [] {
+    std::map<std::string, Rooms> of{{"core/tensor", {}},
+                                    {"core/graph", {"core/tensor"}},
+                                    {"core/rewrite", {"core/graph"}},
+                                    {"core/run", {"core/rewrite"}},
+                                    {"core/random", {"core/tensor"}},
+                                    {"core/data", {"core/random"}},
+                                    {"core", {"core/run", "core/data"}},
+                                    {"ops", {}},
+                                    {"ops/kernels", {"ops"}},
+                                    {"ops/rewrite", kinds},
+                                    {"ops/calculus", {"ops/rewrite"}}};
+    for (const std::string& kind : kinds) {
+      of[kind] = kinds;
+      of[kind].insert("ops/kernels");
+    }
+    return of;
+  }();
+  return all;
+}
+
+// A room and all that it may include of its layer.
+Rooms reach_of(const std::string& room) {
+  Rooms reached;
+  for (std::vector<std::string> stack{room}; !stack.empty();) {
+    const std::string next = stack.back();
+    stack.pop_back();
+    if (!reached.insert(next).second) continue;
+    for (const std::string& other : rooms().at(next)) stack.push_back(other);
+  }
+  return reached;
+}
+
 struct Include {
   std::string name;
   bool quoted;
@@ -32,6 +72,8 @@ Includes includes_of(const std::string& text) {
 }
 
 std::string folder_of(const std::string& path) { return path.substr(0, path.find('/')); }
+
+std::string room_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
 
 auto layer_of(const std::string& path) { return std::find(layers.begin(), layers.end(), folder_of(path)); }
 
@@ -77,6 +119,12 @@ std::string complaint(const std::string& file, const Include& include) {
            fs::path(file).parent_path().generic_string();
   if (at == layers.end()) return quoted + " must begin with the name of a layer";
   if (at > layer_of(file)) return quoted + " belongs to a later layer than " + folder_of(file);
+  const std::string room = room_of(file), other = room_of(path);
+  if (rooms().count(folder_of(file)) == 0) return "";
+  if (rooms().count(room) == 0) return room + " is no room: say in this test what it may include";
+  if (folder_of(file) != folder_of(path)) return "";
+  if (reach_of(room).count(other) == 0)
+    return quoted + " is of " + other + ", which " + room + " may not include";
   return "";
 }
 
@@ -111,37 +159,80 @@ TEST_CASE("includes are found in a source's text") {
 }
 
 TEST_CASE("an include against the layers is found") {
-  CHECK(complaint("ops/dot.cpp", {"core/graph.h", true}) == "");
-  CHECK(complaint("ops/dot.cpp", {"ops/dot.h", true}) == "");
-  CHECK(complaint("ops/dot.cpp", {"fmt/format.h", false}) == "");
-  CHECK(complaint("core/frame.cpp", {"ops/dot.h", true}) ==
+  CHECK(complaint("ops/linear/dot.cpp", {"core/graph/graph.h", true}) == "");
+  CHECK(complaint("ops/linear/dot.cpp", {"ops/dot.h", true}) == "");
+  CHECK(complaint("ops/linear/dot.cpp", {"fmt/format.h", false}) == "");
+  CHECK(complaint("core/run/frame.cpp", {"ops/dot.h", true}) ==
         "\"ops/dot.h\" belongs to a later layer than core");
   CHECK(complaint("models/SdA.h", {"../apps/log.h", true}) ==
         "\"../apps/log.h\" belongs to a later layer than models");
-  CHECK(complaint("core/frame.cpp", {"frame.h", true}) == "\"frame.h\" must begin with the name of a layer");
-  CHECK(complaint("core/frame.cpp", {"tests/support.h", true}) ==
+  CHECK(complaint("core/run/frame.cpp", {"frame.h", true}) ==
+        "\"frame.h\" must begin with the name of a layer");
+  CHECK(complaint("core/run/frame.cpp", {"tests/support.h", true}) ==
         "\"tests/support.h\" must begin with the name of a layer");
-  CHECK(complaint("core/frame.cpp", {"core/frame.h", false}) == "<core/frame.h> is ours, write it in quotes");
-  CHECK(complaint("core/frame.cpp", {"damo/core/frame.h", false}) ==
+  CHECK(complaint("core/run/frame.cpp", {"core/run/frame.h", false}) ==
+        "<core/run/frame.h> is ours, write it in quotes");
+  CHECK(complaint("core/run/frame.cpp", {"damo/core/run/frame.h", false}) ==
         "<damo/core/run/frame.h> is ours, write it in quotes");
 }
 
 // What is in quotes is looked up first in the folder of the file that includes it.
 TEST_CASE("a header's include that another project's file could be taken for is found") {
-  CHECK(complaint("ops/dot.h", {"../core/graph.h", true}) == "");
+  CHECK(complaint("ops/dot.h", {"../core/graph/graph.h", true}) == "");
   CHECK(complaint("ops/dot.h", {"index.h", true}) == "");
-  CHECK(complaint("ops/folder/dot.h", {"../../core/graph.h", true}) == "");
-  CHECK(complaint("apps/log.h", {"core/graph.h", true}) == "");
-  CHECK(complaint("ops/dot.h", {"core/graph.h", true}) ==
-        "\"core/graph.h\" could be a file of another project, write its path from ops");
-  CHECK(complaint("core/op.h", {"core/graph.h", true}) ==
-        "\"core/graph.h\" could be a file of another project, write its path from core");
+  CHECK(complaint("ops/linear/products.h", {"../../core/graph/graph.h", true}) == "");
+  CHECK(complaint("apps/log.h", {"core/graph/graph.h", true}) == "");
+  CHECK(complaint("ops/dot.h", {"core/graph/graph.h", true}) ==
+        "\"core/graph/graph.h\" could be a file of another project, write its path from ops");
+  CHECK(complaint("core/graph/op.h", {"core/graph/graph.h", true}) ==
+        "\"core/graph/graph.h\" could be a file of another project, write its path from core/graph");
   CHECK(complaint("ops/dot.h", {"graph.h", true}) ==
         "\"graph.h\" could be a file of another project, write its path from ops");
 }
 
+TEST_CASE("an include against the rooms is found") {
+  CHECK(complaint("core/graph/walk.cpp", {"core/tensor/tensor.h", true}) == "");
+  CHECK(complaint("core/rewrite/rewrite.cpp", {"core/tensor/type.h", true}) == "");
+  CHECK(complaint("core/graph/shared.h", {"../run/function.h", true}) ==
+        "\"../run/function.h\" is of core/run, which core/graph may not include");
+  CHECK(complaint("core/run/function.cpp", {"core/random/mrg.h", true}) ==
+        "\"core/random/mrg.h\" is of core/random, which core/run may not include");
+  CHECK(complaint("core/data/mnist.cpp", {"core/graph/graph.h", true}) ==
+        "\"core/graph/graph.h\" is of core/graph, which core/data may not include");
+  CHECK(complaint("ops/array/shape.cpp", {"ops/linear/products.h", true}) == "");
+  CHECK(complaint("ops/dot.h", {"linear/products.h", true}) ==
+        "\"linear/products.h\" is of ops/linear, which ops may not include");
+  CHECK(complaint("ops/kernels/blas.cpp", {"ops/linear/products.h", true}) ==
+        "\"ops/linear/products.h\" is of ops/linear, which ops/kernels may not include");
+  CHECK(complaint("ops/linear/dot.cpp", {"ops/rewrite/passes.h", true}) ==
+        "\"ops/rewrite/passes.h\" is of ops/rewrite, which ops/linear may not include");
+  CHECK(complaint("ops/cellar/dot.cpp", {"ops/dot.h", true}) ==
+        "ops/cellar is no room: say in this test what it may include");
+}
+
+TEST_CASE("READMEs say what is in each room") {
+  for (const auto& room : rooms()) {
+    const std::string folder = folder_of(room.first);
+    if (room.first == folder) continue;
+    std::ifstream in(fs::path(DAMO_SOURCE_DIR) / folder / "README.md");
+    const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    CHECK_MESSAGE(text.find("\n* `" + room.first.substr(folder.size() + 1) + "/`") != std::string::npos,
+                  room.first);
+  }
+}
+
+TEST_CASE("models.h includes all headers of models") {
+  const Includes& all = sources().at("models/models.h");
+  for (const auto& source : sources()) {
+    const std::string& file = source.first;
+    if (folder_of(file) != "models" || !file.ends_with(".h") || file == "models/models.h") continue;
+    const auto is_it = [&](const Include& include) { return "models/" + include.name == file; };
+    CHECK_MESSAGE(std::any_of(all.begin(), all.end(), is_it), file);
+  }
+}
+
 TEST_CASE("every source includes only its own layer and those before it") {
-  REQUIRE(sources().count("core/tensor.h") == 1);
+  REQUIRE(sources().count("core/tensor/tensor.h") == 1);
   for (const auto& source : sources())
     for (const Include& include : source.second) {
       const std::string wrong = complaint(source.first, include);
@@ -151,10 +242,13 @@ TEST_CASE("every source includes only its own layer and those before it") {
 
 TEST_CASE("users' headers reach no third-party header") {
   std::set<std::string> of_authors;
-  CHECK(third_party_path("core/op.h", of_authors) == "core/op.h -> core/check.h -> <fmt/format.h>");
+  CHECK(third_party_path("core/graph/op.h", of_authors) ==
+        "core/graph/op.h -> core/tensor/check.h -> <fmt/format.h>");
   for (const auto& source : sources()) {
     const std::string& file = source.first;
-    if (file != "ops/ops.h" && !(file.starts_with("models/") && file.ends_with(".h"))) continue;
+    if (file != "core/core.h" && file != "ops/ops.h" &&
+        !(file.starts_with("models/") && file.ends_with(".h")))
+      continue;
     std::set<std::string> visited;
     CHECK(third_party_path(file, visited) == "");
   }

@@ -43,6 +43,10 @@ struct OpName {
   std::vector<int> numbers() const;
 };
 
+/// As oracle(), where sigmoid is 1 beyond 15 (float32) or 19, and 0 where it is no normal number, as
+/// Theano's.
+std::vector<Tensor> saturating_oracle(const Vars& outputs, const VarMap<Tensor>& inputs);
+
 Array read(const Tensor& t);
 Tensor write(const Array& a);
 /// Rounds floats, wraps integers around to the dtype.

@@ -33,6 +33,7 @@ class NodeSet {
     return fresh;
   }
 
+  bool empty() const { return pages_.empty(); }
   bool contains(const Node* node) const {
     const auto page = pages_.find(node->id / page_bits);
     return page != pages_.end() && (page->second[node->id % page_bits / 64] & bit(node)) != 0;

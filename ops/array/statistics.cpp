@@ -10,28 +10,6 @@
 namespace damo {
 namespace {
 
-/// y = n, how many elements a mean is taken of.
-struct MeanOf : OpOf<MeanOf> {
-  std::string name() const override { return "mean_of"; }
-  Types infer(const Types& x) const override {
-    if (x[0].has_value) check_any(x[0].value);
-    return x;
-  }
-  Vars L_op(const Vars&, const Vars&, const Vars&) const override { return {Var()}; }
-  bool has_integer_form() const override { return true; }
-  std::int64_t integer(std::span<const std::int64_t> x) const override {
-    check_any(x[0]);
-    return x[0];
-  }
-  bool can_fail() const override { return true; }
-  void perform(const Views& x, const Views& y) const override {
-    const std::int64_t n = *x[0].ptr<std::int64_t>();
-    check_any(n);
-    *y[0].ptr<std::int64_t>() = n;
-  }
-  static void check_any(std::int64_t n) { check(n > 0, "there are no elements, of which there is no mean"); }
-};
-
 /// How many elements are reduced to one; empty for no axes.
 Var count(const Var& x, const Axes& axes) {
   Var n;
@@ -48,8 +26,11 @@ Var mean(const Arg& arg, const ReduceArgs& args) {
   if (!as_given) note_float64("mean", {arg}, DType::float64);
   const Var x = as_given ? given : cast(given, DType::float64);
   const Var total = sum(x, args);
-  Var n = count(x, args.axis);
-  if (n.is_set()) n = apply(make_op(MeanOf()), Vars{n});
+  const Var n = count(x, args.axis);
+  if (n.is_set())
+    checking("mean", {x}, [&] {
+      check(!n.type().has_value || n.type().value != 0, "there are no elements, of which there is no mean");
+    });
   const DType dtype = total.dtype() == DType::float32 ? DType::float32 : DType::float64;
   return n.is_set() ? total / cast(n, dtype) : cast(total, dtype);
 }

@@ -6,6 +6,7 @@
 #include "tests/expect.h"
 
 using namespace damo;
+using test::error_of;
 
 TEST_CASE("pp writes an expression as one line of mathematics") {
   const Var x = fmatrix("x"), y = fvector("y"), i = ivector("i");

@@ -78,6 +78,9 @@ const std::set<std::string> by_definition = {"zero_grad", "consider_constant", "
 /// has another order on each side with the same slope.
 const std::set<std::string> not_seen = {"switch_", "nonzero_values", "sort", "cast"};
 
+/// Second derivatives go through eigenvectors, which equal eigenvalues do not have.
+const std::set<std::string> without_second = {"eigh"};
+
 bool has_no_derivative(const std::string& function, int order) {
   return ends_and_poles.contains(function) || corners.contains(function) || steps.contains(function) ||
          (order == 2 && bends.contains(function));
@@ -162,7 +165,8 @@ TEST_CASE("first and second derivatives at special points, of every form of ever
           if (!smooth) {
             rough[order].insert(form.function);
             CHECK(has_no_derivative(form.function, order));
-          } else if (!not_seen.contains(form.function)) {
+          } else if (!not_seen.contains(form.function) &&
+                     !(order == 2 && without_second.contains(form.function))) {
             CHECK(are_close((*line)(0)[k], near.middle(), 2e-4));
           }
         }

@@ -1,0 +1,22 @@
+#pragma once
+
+/// Everything of core that programs use; who writes ops or passes includes more.
+#include "data/dataset.h"
+#include "data/mnist.h"
+#include "data/npy.h"
+#include "data/npz.h"
+#include "data/picture.h"
+#include "data/synthetic.h"
+#include "graph/graph.h"
+#include "graph/print.h"
+#include "graph/shared.h"
+#include "graph/warn_float64.h"
+#include "random/mrg.h"
+#include "random/random_state.h"
+#include "rewrite/rewrite.h"
+#include "run/function.h"
+#include "run/print_function.h"
+#include "run/profile.h"
+#include "run/threads.h"
+#include "tensor/processor.h"
+#include "tensor/tensor.h"
