@@ -33,9 +33,42 @@ class ScheduleBuilder : StepOrder {
  private:
   static constexpr int forever = 1 << 30;
 
+  /// The nodes, each behind its inputs and behind the conditions of the branch in which its sizes are wanted.
+  std::vector<NodePtr> in_order_of_sizes() {
+    if (made_.branches.size() == 1) return order_;
+    struct Visit {
+      NodePtr node;
+      Vars before;
+    };
+    std::vector<NodePtr> placed;
+    NodeSet met;
+    std::vector<Visit> stack;
+    const auto visit = [&](const NodePtr& node) {
+      if (!met.insert(node.get())) return;
+      Visit v{node, node->inputs};
+      if (node->kind == Node::Kind::apply)
+        for (int b = size_branch(node); b > 0; b = made_.branches[b].parent)
+          v.before.push_back(slot(made_.branches[b].condition).var);
+      stack.push_back(std::move(v));
+    };
+    for (const NodePtr& node : order_)
+      for (visit(node); !stack.empty();) {
+        Visit& top = stack.back();
+        if (top.before.empty()) {
+          placed.push_back(top.node);
+          stack.pop_back();
+        } else {
+          const Var next = top.before.back();
+          top.before.pop_back();
+          visit(next.node_ptr());
+        }
+      }
+    return placed;
+  }
+
   void make_size_items() {
     std::vector<bool> is_read(made_.slots.size(), false);
-    for (const NodePtr& node : order_) {
+    for (const NodePtr& node : in_order_of_sizes()) {
       if (node->kind != Node::Kind::apply) continue;
       const std::vector<int> x = inputs_of(*node), y = outputs_of(node);
       const bool wanted =

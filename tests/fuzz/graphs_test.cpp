@@ -1,9 +1,12 @@
 #include <doctest/doctest.h>
 
+#include <set>
+
 #include <algorithm>
 #include <cmath>
 
 #include "core/graph/walk.h"
+#include "core/run/frame.h"
 #include "tests/expect.h"
 #include "tests/fuzz/random_program.h"
 
@@ -66,6 +69,36 @@ TEST_CASE(
         }
       }
     }
+}
+
+TEST_CASE("sizes in a branch are not looked at before its condition is known") {
+  // In the first of these, sizes of a branch were inferred by the condition of the call before.
+  std::vector<std::uint32_t> seeds{670};
+  for (std::uint32_t seed = test::first_seed(); seed <= n_graphs; ++seed) seeds.push_back(seed);
+  for (const std::uint32_t seed : seeds) {
+    INFO("seed ", seed);
+    const RandomProgram program(seed, float64);
+    const Function f = program.compiled(default_rewrites());
+    const Schedule& schedule = f.frame().schedule();
+    for (const Segment& segment : schedule.segments) {
+      std::set<int> waiting;
+      for (const SizeItem& item : segment.items) waiting.insert(item.y.begin(), item.y.end());
+      for (const SizeItem& item : segment.items) {
+        for (int b = item.branch; b > 0; b = schedule.branches[b].parent) {
+          const int condition = schedule.branches[b].condition;
+          CHECK(!(schedule[condition].is_known_early() && waiting.contains(condition)));
+        }
+        for (const int y : item.y) waiting.erase(y);
+      }
+    }
+  }
+  const RandomProgram program(670, float64);
+  const Function f = program.compiled(default_rewrites());
+  for (const std::int64_t rows : {3, 1, 6, 3}) {
+    const std::vector<Tensor> values = program.g.values(rows, static_cast<std::uint32_t>(6700 + rows)),
+                              want = program.wanted(values), got = program.results(f, values);
+    for (std::size_t i = 0; i < got.size(); ++i) check_same(got[i], want[i], "result " + std::to_string(i));
+  }
 }
 
 TEST_CASE("the same call twice gives the same bits, and so does a copy") {
