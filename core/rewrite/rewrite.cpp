@@ -45,11 +45,11 @@ class Matcher {
     if (n.kind != Node::Kind::apply || pattern.output() != v.output() || fixed_.contains(&n) ||
         !p.op->same_as(*n.op) || p.inputs.size() != n.inputs.size())
       return false;
-    const std::size_t before = bound.size();
+    const auto before = static_cast<std::ptrdiff_t>(bound.size());
     if (match_inputs(p, n, false, bound)) return true;
-    bound.resize(before);
+    bound.erase(bound.begin() + before, bound.end());
     if (p.inputs.size() == 2 && p.op->commutes() && match_inputs(p, n, true, bound)) return true;
-    bound.resize(before);
+    bound.erase(bound.begin() + before, bound.end());
     return false;
   }
 
