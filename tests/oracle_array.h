@@ -1,6 +1,8 @@
 #pragma once
+#include <cmath>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -22,7 +24,10 @@ struct Array {
   std::size_t size() const { return static_cast<std::size_t>(shape.product()); }
   double number(std::size_t i) const { return is_float(dtype) ? real[i] : static_cast<double>(whole[i]); }
   std::int64_t integer(std::size_t i) const {
-    return is_float(dtype) ? static_cast<std::int64_t>(real[i]) : whole[i];
+    if (!is_float(dtype)) return whole[i];
+    // What no integer holds is as x86-64 converts it.
+    return std::abs(real[i]) < 0x1p63 ? static_cast<std::int64_t>(real[i])
+                                      : std::numeric_limits<std::int64_t>::min();
   }
   /// Element i := element j of x, converted.
   void assign(std::size_t i, const Array& x, std::size_t j);
