@@ -1,7 +1,6 @@
 #include "apps/session.h"
 
 #include <algorithm>
-#include <cstring>
 #include <stdexcept>
 
 #include "core/data/mnist.h"
@@ -9,6 +8,7 @@
 #include "core/data/synthetic.h"
 #include "core/run/profile.h"
 #include "core/run/threads.h"
+#include "core/tensor/bytes.h"
 #include "core/tensor/check.h"
 
 namespace damo::apps {
@@ -22,21 +22,6 @@ void during_the_run(F f) {
   } catch (const Error& e) {
     throw std::runtime_error(e.what());
   }
-}
-
-// Of the elements' bytes.
-std::int64_t checksum(const Tensor& data) {
-  const Tensor t = data.contiguous();
-  const auto n = static_cast<std::size_t>(t.size() * size_of(t.dtype()));
-  const auto* p = static_cast<const char*>(t.data());
-  std::uint64_t sum = n, word = 0;
-  for (std::size_t i = 0; i < n; i += sizeof word) {
-    word = 0;
-    std::memcpy(&word, p + i, std::min(sizeof word, n - i));
-    sum = (sum ^ word) * 0x9e3779b97f4a7c15;
-    sum ^= sum >> 32;
-  }
-  return static_cast<std::int64_t>(sum);
 }
 
 // All that the run reads and writes.
@@ -94,7 +79,8 @@ Datasets Session::load_datasets() {
   Datasets datasets = read_datasets();
   if (checkpoint.writes())
     for (const SharedDataset* set : {&datasets.train, &datasets.valid, &datasets.test})
-      checkpoint.expect(set->x.name(), checksum(set->x.get_value({.borrow = true})));
+      checkpoint.expect(set->x.name(),
+                        static_cast<std::int64_t>(checksum(set->x.get_value({.borrow = true}))));
   return datasets;
 }
 

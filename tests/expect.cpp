@@ -88,7 +88,10 @@ Tensor evaluate(const Var& output, const Vars& inputs, const Tensors& values, Mo
   return f.call(values.data(), values.size());
 }
 
-std::uint32_t n_random(std::uint32_t n) {
+std::uint32_t n_random(std::uint32_t n, [[maybe_unused]] std::optional<std::uint32_t> sanitized) {
+#ifdef DAMO_SANITIZED
+  n = sanitized.value_or(n);
+#endif
   const char* times = std::getenv("DAMO_FUZZ");
   return times == nullptr ? n : n * static_cast<std::uint32_t>(std::max(1, std::atoi(times)));
 }

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,8 +39,9 @@ std::vector<Layout> layouts(const Tensor& t);
 /// The value of `output` in a function of `inputs`.
 Tensor evaluate(const Var& output, const Vars& inputs, const Tensors& values, Mode mode = Mode::FAST_RUN);
 
-/// How many random cases to try: n, times $DAMO_FUZZ if that is set, for a longer search.
-std::uint32_t n_random(std::uint32_t n);
+/// How many random cases to try: n, or fewer with the sanitizers, times $DAMO_FUZZ if that is set, for a
+/// longer search.
+std::uint32_t n_random(std::uint32_t n, std::optional<std::uint32_t> sanitized = {});
 
 /// How far two correct computations of one op may be apart: some units in the last place.
 double ulps(DType dtype, double n);

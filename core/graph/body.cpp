@@ -98,6 +98,7 @@ void add_draws(Body& body) {
 }  // namespace
 
 bool Body::operator==(const Body& other) const {
+  if (this == &other) return true;
   if (inputs.size() != other.inputs.size() || next_of != other.next_of) return false;
   VarMap<Var> by;
   for (std::size_t i = 0; i < inputs.size(); ++i) {

@@ -30,9 +30,12 @@ class Views {
 class BodyRunner {
  public:
   virtual ~BodyRunner() = default;
-  /// x are the Body's inputs. An output is written to where y[i] lies, in row-major order, or if it lies
-  /// nowhere, into memory of its own, of which y[i] then is a view until the next run.
-  virtual void run_body(std::span<const View> x, std::span<View> y) = 0;
+  /// What the next run reads, one for each of the Body's inputs; to be set before the first.
+  virtual std::span<View> inputs() = 0;
+  /// Where the next run writes, in row-major order, one for each output. Where `data` is null it writes to
+  /// memory of its own, of which the view is one afterwards, until the next run.
+  virtual std::span<View> outputs() = 0;
+  virtual void run_body() = 0;
 };
 
 /// An operation: pure, and identified by its fields. In this order: equation, infer, L_op, perform.

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <set>
 #include <unordered_map>
@@ -8,6 +7,7 @@
 #include "core/graph/print.h"
 #include "core/run/quiet.h"
 #include "core/run/watch.h"
+#include "core/tensor/bytes.h"
 #include "core/tensor/size.h"
 
 /// DebugMode. Two results are the same if they differ by at most 1e-3 (float32) or 1e-7 (float64) of the
@@ -54,35 +54,12 @@ std::string difference(const View& expected, const View& found, bool is_inexact 
   return {};
 }
 
-std::uint64_t checksum(const View& v) {
-  const Tensor t = copied(v);
-  const auto n = static_cast<std::size_t>(t.size() * size_of(t.dtype()));
-  const char* p = static_cast<const char*>(t.data());
-  std::uint64_t sum = n, word = 0;
-  for (std::size_t i = 0; i < n; i += sizeof word) {
-    word = 0;
-    std::memcpy(&word, p + i, std::min(sizeof word, n - i));
-    sum = (sum ^ word) * 0x9e3779b97f4a7c15;
-    sum ^= sum >> 32;
-  }
-  return sum;
-}
-
 /// Whether all of `part` lies in `whole`.
 bool lies_in(const View& part, const View& whole) {
   if (part.size() == 0) return true;
-  const auto ends = [](const View& v) {
-    std::int64_t low = 0, high = 0;
-    for (int i = 0; i < v.ndim(); ++i) {
-      const std::int64_t reach = (v.shape[i] - 1) * v.strides[i];
-      (reach < 0 ? low : high) += reach;
-    }
-    const auto at = reinterpret_cast<std::intptr_t>(v.data);
-    return std::pair(at + low * size_of(v.dtype), at + (high + 1) * size_of(v.dtype));
-  };
   if (whole.size() == 0) return false;
-  const auto [a, b] = ends(part);
-  const auto [c, d] = ends(whole);
+  const auto [a, b] = extent(part);
+  const auto [c, d] = extent(whole);
   return c <= a && b <= d;
 }
 
@@ -105,7 +82,7 @@ class DebugChecks : public Watch {
       for (const SizeItem& item : segment.items)
         if (item.kind == SizeItem::Kind::view) views_.emplace(item.y[0], &item);
     for (int i = 0; i < static_cast<int>(frame.schedule().slots.size()); ++i)
-      if (is_leaf(frame, i)) leaves_.emplace_back(i, checksum(frame[i].view));
+      if (is_leaf(frame, i)) leaves_.emplace_back(i, checksum(copied(frame[i].view)));
   }
 
   void before(const Frame& frame, const Step& step) override {
@@ -117,12 +94,12 @@ class DebugChecks : public Watch {
       watched.insert(step.x[k]);
     }
     for (const int y : step.y) watched.erase(y);
-    for (const int i : watched) before_.emplace_back(i, checksum(frame[i].view));
+    for (const int i : watched) before_.emplace_back(i, checksum(copied(frame[i].view)));
   }
 
   void after(const Frame& frame, const Step& step) override {
     for (const auto& [i, sum] : before_) {
-      if (checksum(frame[i].view) == sum) continue;
+      if (checksum(copied(frame[i].view)) == sum) continue;
       const bool own = std::find(step.x.begin(), step.x.end(), i) != step.x.end();
       blame(frame, step,
             fmt::format("it changed {}{}, which it does not write", own ? "its input " : "",
@@ -141,7 +118,7 @@ class DebugChecks : public Watch {
 
   void end(const Frame& frame) override {
     for (const auto& [i, sum] : leaves_)
-      invariant(checksum(frame[i].view) == sum, "function \"{}\" changed {}, which it does not write",
+      invariant(checksum(copied(frame[i].view)) == sum, "function \"{}\" changed {}, which it does not write",
                 frame.program().name, label(slot(frame, i).var));
     if (reference_ == nullptr) return;
     const Program& program = frame.program();

@@ -8,21 +8,11 @@
 #include "core/run/integers.h"
 #include "core/run/profile.h"
 #include "core/run/watch.h"
+#include "core/tensor/bytes.h"
 #include "core/tensor/finite.h"
 
 namespace damo {
 namespace {
-
-/// The lowest and the highest address of a view's elements.
-std::pair<std::uintptr_t, std::uintptr_t> extent(const View& v) {
-  std::int64_t low = 0, high = 0;
-  for (int i = 0; i < v.ndim(); ++i) {
-    const std::int64_t reach = (v.shape[i] - 1) * v.strides[i];
-    (reach < 0 ? low : high) += reach;
-  }
-  return {reinterpret_cast<std::uintptr_t>(advance(v.data, v.dtype, low)),
-          reinterpret_cast<std::uintptr_t>(advance(v.data, v.dtype, high + 1))};
-}
 
 bool overlap(const View& a, const View& b) {
   if (a.size() == 0 || b.size() == 0) return false;
@@ -76,6 +66,10 @@ Frame::Frame(std::shared_ptr<const Schedule> schedule)
     for (const Step& step : segment.steps) keep_views(step.first_view, step.x, step.y);
   }
   for (const auto& body : schedule_->bodies) bodies_.push_back(std::make_unique<Frame>(body));
+  if (program().is_inner) {
+    body_x_.resize(inputs_.size());
+    body_y_.resize(schedule_->output_slots.size());
+  }
   if (program().mode == Mode::NanGuardMode) watches_.push_back(nan_guard());
   if (program().mode == Mode::DebugMode) watches_.push_back(debug_checks(program()));
   // Last, so that it measures nothing of the others.
@@ -213,22 +207,21 @@ bool Frame::takes(int branch) const {
   return taken_[at(branch)] == Taken::yes;
 }
 
-void Frame::run_body(std::span<const View> x, std::span<View> y) {
-  for (std::size_t i = 0; i < x.size(); ++i) {
+void Frame::run_body() {
+  for (std::size_t i = 0; i < body_x_.size(); ++i) {
     const int at = schedule_->inputs[i].slot;
     if (at < 0) continue;
     Array& a = array(at);
-    a.changed = !(x[i].shape == a.view.shape);
-    a.view = x[i];
+    a.changed = !(body_x_[i].shape == a.view.shape);
+    a.view = body_x_[i];
   }
-  outside_ = y;
   try {
     run_steps();
   } catch (...) {
     abandon();
     throw;
   }
-  for (std::size_t i = 0; i < y.size(); ++i) y[i] = root(i);
+  for (std::size_t i = 0; i < body_y_.size(); ++i) body_y_[i] = root(i);
   stale_ = false;
 }
 

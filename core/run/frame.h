@@ -23,7 +23,9 @@ class Frame : public BodyRunner {
 
   Values call(const Tensor* values, std::size_t n);
   Values call(std::initializer_list<Keyword> args);
-  void run_body(std::span<const View> x, std::span<View> y) override;
+  std::span<View> inputs() override { return body_x_; }
+  std::span<View> outputs() override { return body_y_; }
+  void run_body() override;
 
   const Schedule& schedule() const { return *schedule_; }
   std::shared_ptr<const Schedule> share_schedule() const { return schedule_; }
@@ -136,8 +138,8 @@ class Frame : public BodyRunner {
   std::vector<Bound> inputs_;       ///< by input
   std::vector<Tensor> new_memory_;  ///< by commit: in this call, if its sizes are new
   std::vector<std::vector<Tensor>> output_pools_;
-  std::vector<Tensor> outputs_;  ///< of the running call
-  std::span<View> outside_;      ///< of a running Body: where its outputs lie
+  std::vector<Tensor> outputs_;        ///< of the running call
+  std::vector<View> body_x_, body_y_;  ///< of a Body
   std::vector<std::unique_ptr<Frame>> bodies_;
   Known known_;
   std::uint64_t used_ = 0;  ///< in this call

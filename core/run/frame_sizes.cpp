@@ -98,11 +98,12 @@ void Frame::take_output_buffers(const Segment& segment) {
   for (const std::size_t i : segment.outputs) {
     const int y = schedule_->output_slots[i];
     View& view = array(y).view;
-    if (!outside_.empty() && outside_[i].data != nullptr) {
-      invariant(outside_[i].shape == view.shape && outside_[i].dtype == view.dtype,
+    if (const View* const outside = body_y_.empty() ? nullptr : &body_y_[i];
+        outside != nullptr && outside->data != nullptr) {
+      invariant(outside->shape == view.shape && outside->dtype == view.dtype,
                 "an output of a Body is {}, not {}", Type(view.dtype, view.shape),
-                Type(outside_[i].dtype, outside_[i].shape));
-      view.data = outside_[i].data;
+                Type(outside->dtype, outside->shape));
+      view.data = outside->data;
       continue;
     }
     auto& pool = output_pools_[i];

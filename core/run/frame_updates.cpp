@@ -42,7 +42,6 @@ void Frame::abandon() {
   for (Bound& in : inputs_) in.held = in.value = Tensor();
   std::fill(new_memory_.begin(), new_memory_.end(), Tensor());
   outputs_.clear();
-  outside_ = {};
 }
 
 Frame::Undo::Undo(const Schedule& schedule) {

@@ -54,6 +54,10 @@ std::string Function::memory() const {
       s += fmt::format("  at {}, {} bytes, steps {} to {}: {}{}\n", offset, bytes_of(frame[i].view), from[i],
                        end == to.end() ? clock - 1 : end->second, described(i), place(schedule[i]));
     }
+    for (const Step& step : schedule.segments[number].steps)
+      if (step.body >= 0)
+        s += fmt::format("inside {}: {} bytes{}\n", step.op->name(), frame.body(step).arena_bytes(),
+                         place(schedule[step.y[0]]));
   }
   for (int i = 0; i < static_cast<int>(schedule.slots.size()); ++i) {
     const Slot& slot = schedule[i];

@@ -23,6 +23,18 @@ auto visit(DType dtype, F f) {
   throw Bug("unknown dtype");
 }
 
+/// f(T{}) for the C++ type of each dtype of numbers, which bool is none of.
+template <class F>
+void for_numbers(F f) {
+  f(std::int8_t{});
+  f(std::int16_t{});
+  f(std::int32_t{});
+  f(std::int64_t{});
+  f(std::uint8_t{});
+  f(float{});
+  f(double{});
+}
+
 /// f(T{}) for the type of x's floats.
 template <class F>
 void for_float(const View& x, F f) {

@@ -6,6 +6,7 @@
 
 #include "core/graph/op.h"
 #include "core/tensor/size.h"
+#include "ops/array/checked_integer.h"
 #include "ops/checks.h"
 #include "ops/elemwise.h"
 #include "ops/index.h"
@@ -91,25 +92,9 @@ struct RepeatedPositions : OpOf<RepeatedPositions> {
   }
 };
 
-/// The type of an integer function of two integers, with its value if theirs are known.
-Type integer_type(const Op& op, const Types& x) {
-  Type y(DType::int64, {});
-  y.has_value = x[0].has_value && x[1].has_value;
-  if (y.has_value) y.value = op.integer(std::array{x[0].value, x[1].value});
-  return y;
-}
-
-void perform_integer(const Op& op, const Views& x, const Views& y) {
-  *y[0].ptr<std::int64_t>() = op.integer(std::array{*x[0].ptr<std::int64_t>(), *x[1].ptr<std::int64_t>()});
-}
-
 /// y = where a part ends (inputs: where it begins, its size).
-struct SplitEnd : OpOf<SplitEnd> {
+struct SplitEnd : CheckedInteger<SplitEnd> {
   std::string name() const override { return "split_end"; }
-  Types infer(const Types& x) const override { return {integer_type(*this, x)}; }
-  Vars L_op(const Vars&, const Vars&, const Vars&) const override { return Vars(2); }
-  bool has_integer_form() const override { return true; }
-  bool can_fail() const override { return true; }
 
   std::int64_t integer(std::span<const std::int64_t> x) const override {
     std::int64_t end = 0;
@@ -118,25 +103,17 @@ struct SplitEnd : OpOf<SplitEnd> {
           x[0]);
     return end;
   }
-
-  void perform(const Views& x, const Views& y) const override { perform_integer(*this, x, y); }
 };
 
 /// y = 0, where the first part begins, if all of them are the axis (inputs: the sum of their sizes, its
 /// size).
-struct SplitStart : OpOf<SplitStart> {
+struct SplitStart : CheckedInteger<SplitStart> {
   std::string name() const override { return "split_start"; }
-  Types infer(const Types& x) const override { return {integer_type(*this, x)}; }
-  Vars L_op(const Vars&, const Vars&, const Vars&) const override { return Vars(2); }
-  bool has_integer_form() const override { return true; }
-  bool can_fail() const override { return true; }
 
   std::int64_t integer(std::span<const std::int64_t> x) const override {
     check(x[0] == x[1], "the sizes of the parts add up to {}, the axis has size {}", x[0], x[1]);
     return 0;
   }
-
-  void perform(const Views& x, const Views& y) const override { perform_integer(*this, x, y); }
 };
 
 /// x[:, .., a:b] along an axis.

@@ -87,10 +87,7 @@ struct Recurrence : OpOf<Recurrence> {
   }
 
   void perform(const Views& x, const Views& y) const override {
-    if (x[0].dtype == DType::float32)
-      run<float>(x[0], x[1], y[0]);
-    else
-      run<double>(x[0], x[1], y[0]);
+    for_float(x[0], [&]<class T>(T) { run<T>(x[0], x[1], y[0]); });
   }
 
   template <class T>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ops/array/checked_integer.h"
 #include "ops/array/indexing.h"
 #include "ops/array/shape_ops.h"
 #include "ops/elemwise.h"
@@ -11,32 +12,17 @@ namespace damo {
 namespace {
 
 /// y = index, which must lie in [0, n) (inputs: index, n).
-struct CheckedIndex : OpOf<CheckedIndex> {
+struct CheckedIndex : CheckedInteger<CheckedIndex> {
   std::string what;
 
   explicit CheckedIndex(std::string w) : what(std::move(w)) {}
   bool operator==(const CheckedIndex&) const = default;
 
   std::string name() const override { return "checked_index"; }
-  Types infer(const Types& x) const override {
-    Type y(DType::int64, {});
-    y.has_value = x[0].has_value && x[1].has_value;
-    if (y.has_value) {
-      const std::int64_t values[] = {x[0].value, x[1].value};
-      y.value = integer(values);
-    }
-    return {y};
-  }
-  Vars L_op(const Vars&, const Vars&, const Vars&) const override { return Vars(2); }
-  bool has_integer_form() const override { return true; }
   std::int64_t integer(std::span<const std::int64_t> x) const override {
     check(x[0] >= 0 && x[0] < x[1], "index {} is past the data: there are {} {}, counted from 0", x[0], x[1],
           what);
     return x[0];
-  }
-  void perform(const Views& x, const Views& y) const override {
-    const std::int64_t values[] = {*x[0].ptr<std::int64_t>(), *x[1].ptr<std::int64_t>()};
-    *y[0].ptr<std::int64_t>() = integer(values);
   }
   bool can_fail() const override { return true; }
 };

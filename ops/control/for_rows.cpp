@@ -6,6 +6,7 @@
 #include "core/graph/body.h"
 #include "core/graph/op.h"
 #include "core/graph/walk.h"
+#include "core/tensor/visit.h"
 #include "ops/elemwise.h"
 #include "ops/grad.h"
 #include "ops/index.h"
@@ -15,15 +16,11 @@ namespace damo {
 namespace {
 
 void add_to(const View& y, const View& x) {
-  const auto run = [&]<class T>(T) {
+  for_float(y, [&]<class T>(T) {
     T* const to = y.ptr<T>();
     const T* const from = x.ptr<T>();
     for (std::int64_t k = 0; k < x.size(); ++k) to[k] += from[k];
-  };
-  if (y.dtype == DType::float32)
-    run(float{});
-  else
-    run(double{});
+  });
 }
 
 Vars for_rows(const Var& i, const Var& n, const Vars& rows, const Vars& like, bool adds);
@@ -92,14 +89,16 @@ struct ForRows : OpOf<ForRows> {
   void loop(const Views& x, const Views& y, BodyRunner& body) const override {
     const std::int64_t n = *x[0].ptr<std::int64_t>();
     std::int64_t row = 0;
-    std::vector<View> in{View{DType::int64, {}, {}, &row}}, out(static_cast<std::size_t>(y.size()));
+    const std::span<View> in = body.inputs(), out = body.outputs();
+    in[0] = View{DType::int64, {}, {}, &row};
     for (int k = static_cast<int>(first_x()); k < x.size(); ++k) {
-      in.push_back(x[k]);
-      in.back().finite = nullptr;
+      View& v = in[static_cast<std::size_t>(k) - first_x() + 1];
+      v = x[k];
+      v.finite = nullptr;
     }
     for (; row < n; ++row) {
       for (int k = 0; k < y.size(); ++k) out[static_cast<std::size_t>(k)] = place(row, y[k]);
-      body.run_body(in, out);
+      body.run_body();
       if (adds && row > 0)
         for (int k = 0; k < y.size(); ++k) add_to(y[k], out[static_cast<std::size_t>(k)]);
     }

@@ -2,6 +2,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "core/tensor/visit.h"
 #include "ops/array/shape_ops.h"
 #include "ops/elemwise.h"
 #include "ops/kernels/kernels.h"
@@ -83,13 +84,7 @@ template <template <class> class Kernel>
 void fill_all(ScalarOp& row) {
   const auto fill = [&]<class T>(T) { row.kernels[static_cast<int>(dtype_of<T>())] = Kernel<T>::run; };
   if (row.promote != Promote::numbers) fill(bool{});
-  fill(std::int8_t{});
-  fill(std::int16_t{});
-  fill(std::int32_t{});
-  fill(std::int64_t{});
-  fill(std::uint8_t{});
-  fill(float{});
-  fill(double{});
+  for_numbers(fill);
 }
 
 template <class T>

@@ -1,6 +1,7 @@
 #include <array>
 #include <limits>
 
+#include "core/tensor/visit.h"
 #include "ops/elemwise.h"
 #include "ops/kernels/scalar_op.h"
 #include "ops/shape.h"
@@ -37,13 +38,7 @@ OpPtr cast_to() {
     row->kernels[static_cast<int>(dtype_of<From>())] = cast_kernel<To, From>;
   };
   fill(bool{});
-  fill(std::int8_t{});
-  fill(std::int16_t{});
-  fill(std::int32_t{});
-  fill(std::int64_t{});
-  fill(std::uint8_t{});
-  fill(float{});
-  fill(double{});
+  for_numbers(fill);
   if (!is_float(to)) {
     row->integer = [](const std::int64_t* x) { return x[0]; };
     // Constant between its steps.

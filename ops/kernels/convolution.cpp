@@ -3,6 +3,7 @@
 #include <cstring>
 #include <vector>
 
+#include "core/tensor/visit.h"
 #include "ops/kernels/blas.h"
 #include "ops/kernels/direct_convolution.h"
 #include "ops/kernels/direct_gradients.h"
@@ -236,17 +237,17 @@ void fill_zero(const View& y) {
 
 void convolve(const ConvGeometry& g, const View& x, const View& w, const View& y) {
   if (is_empty(g)) return fill_zero(y);
-  y.dtype == DType::float32 ? forward<float>(g, x, w, y) : forward<double>(g, x, w, y);
+  for_float(y, [&]<class T>(T) { forward<T>(g, x, w, y); });
 }
 
 void convolve_grad_inputs(const ConvGeometry& g, const View& gy, const View& w, const View& gx) {
   if (is_empty(g)) return fill_zero(gx);
-  gx.dtype == DType::float32 ? grad_inputs<float>(g, gy, w, gx) : grad_inputs<double>(g, gy, w, gx);
+  for_float(gx, [&]<class T>(T) { grad_inputs<T>(g, gy, w, gx); });
 }
 
 void convolve_grad_weights(const ConvGeometry& g, const View& x, const View& gy, const View& gw) {
   if (is_empty(g)) return fill_zero(gw);
-  gw.dtype == DType::float32 ? grad_weights<float>(g, x, gy, gw) : grad_weights<double>(g, x, gy, gw);
+  for_float(gw, [&]<class T>(T) { grad_weights<T>(g, x, gy, gw); });
 }
 
 }  // namespace damo

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/run/threads.h"
+#include "core/tensor/visit.h"
 
 namespace damo {
 namespace {
@@ -247,25 +248,22 @@ void pick_max(const PoolGeometry& g, const View& x, const View& y, const View& v
 void pool(const PoolGeometry& g, const View& x, const View& y) {
   if (y.size() == 0) return;
   const bool is_max = g.mode == PoolMode::max;
-  if (y.dtype == DType::float32)
-    is_max ? combine<Larger, float>(g, x, y) : combine<Total, float>(g, x, y);
-  else
-    is_max ? combine<Larger, double>(g, x, y) : combine<Total, double>(g, x, y);
+  for_float(y, [&]<class T>(T) { is_max ? combine<Larger, T>(g, x, y) : combine<Total, T>(g, x, y); });
 }
 
 void unpool(const PoolGeometry& g, const View& gy, const View& gx) {
   if (gx.size() == 0) return;
-  gx.dtype == DType::float32 ? spread<float>(g, gy, gx) : spread<double>(g, gy, gx);
+  for_float(gx, [&]<class T>(T) { spread<T>(g, gy, gx); });
 }
 
 void max_unpool(const PoolGeometry& g, const View& x, const View& y, const View& gy, const View& gx) {
   if (gx.size() == 0) return;
-  gx.dtype == DType::float32 ? unpool_max<float>(g, x, y, gy, gx) : unpool_max<double>(g, x, y, gy, gx);
+  for_float(gx, [&]<class T>(T) { unpool_max<T>(g, x, y, gy, gx); });
 }
 
 void max_pick(const PoolGeometry& g, const View& x, const View& y, const View& v, const View& z) {
   if (z.size() == 0) return;
-  z.dtype == DType::float32 ? pick_max<float>(g, x, y, v, z) : pick_max<double>(g, x, y, v, z);
+  for_float(z, [&]<class T>(T) { pick_max<T>(g, x, y, v, z); });
 }
 
 }  // namespace damo

@@ -9,6 +9,7 @@
 
 #include "core/run/threads.h"
 #include "core/tensor/finite.h"
+#include "core/tensor/visit.h"
 #include "ops/kernels/lanes.h"
 #include "ops/kernels/nest.h"
 
@@ -357,16 +358,12 @@ void sum_tiles(const TileProgram& program, const Views& x, const Sizes& shape, i
     std::memset(y.data, 0, static_cast<std::size_t>(y.size() * size_of(y.dtype)));
     return;
   }
-  const auto sum = [&]<class T>(T) {
+  for_float(y, [&]<class T>(T) {
     if (over == SumOver::second_part)
       sum_second_part<T>(program, x, shape, second, y);
     else
       sum_first_part<T>(program, x, shape, second, y);
-  };
-  if (y.dtype == DType::float32)
-    sum(float{});
-  else
-    sum(double{});
+  });
 }
 
 }  // namespace damo

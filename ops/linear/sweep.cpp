@@ -7,6 +7,7 @@
 #include "core/graph/op.h"
 #include "core/run/threads.h"
 #include "core/tensor/finite.h"
+#include "core/tensor/visit.h"
 #include "ops/elementwise/fused.h"
 #include "ops/kernels/blas.h"
 #include "ops/kernels/rows.h"
@@ -36,15 +37,6 @@ void check_same_sizes(const Type& p, const Type& product) {
   for (int i = 0; i < 2; ++i)
     check(p.shape[i] < 0 || product.shape[i] < 0 || p.shape[i] == product.shape[i],
           "the sizes of axis {} differ, {} and {}", i, p.shape[i], product.shape[i]);
-}
-
-/// f(T()) for the float type of the array.
-template <class F>
-void with_float(DType dtype, F f) {
-  if (dtype == DType::float32)
-    f(float());
-  else
-    f(double());
 }
 
 /// A row or column as adjacent elements, times alpha: always a copy, so that each thread reads it from its
@@ -79,7 +71,7 @@ bool has_rows(const View& w) { return w.strides[1] == 1 && w.size() > 0; }
 
 /// y = scale y + alpha_1 a_1 b_1 + ..., one operation after the other; all products before y is written.
 void add_as_written(double scale, std::span<const Term> terms, const View& y) {
-  with_float(y.dtype, [&]<class T>(T) {
+  for_float(y, [&]<class T>(T) {
     thread_local Scratch<T> memory;
     const std::int64_t size = y.size();
     T* const products = memory.sized(static_cast<std::int64_t>(terms.size()) * size);
@@ -140,7 +132,7 @@ struct AddDot : OpOf<AddDot> {
 
   static bool add_two_outer(double scale, const Views& x, int i, const View& y) {
     std::atomic<bool> finite = true;
-    with_float(y.dtype, [&]<class T>(T) {
+    for_float(y, [&]<class T>(T) {
       const T* const a = elements<0, T>(x[i + 1], static_cast<T>(scalar(x[i])));
       const T* const b = elements<1, T>(x[i + 2]);
       const T* const c = elements<2, T>(x[i + 4], static_cast<T>(scalar(x[i + 3])));
@@ -185,7 +177,7 @@ struct DotAndAddDot : OpOf<DotAndAddDot> {
       return;
     }
     std::atomic<bool> finite = true;
-    with_float(w.dtype, [&]<class T>(T) {
+    for_float(w, [&]<class T>(T) {
       const T* const row = elements<0, T>(x[0]);
       const T* const a = elements<1, T>(x[4], static_cast<T>(scalar(x[3])));
       const T* const b = elements<2, T>(x[5]);
@@ -233,7 +225,7 @@ struct DotFDot : OpOf<DotFDot> {
       gemm(1, y[2], w, 0, y[0]);
       return;
     }
-    with_float(w.dtype, [&]<class T>(T) {
+    for_float(w, [&]<class T>(T) {
       const T* const row = elements<0, T>(x[0]);
       const int n = threads_for_rows(w);
       const std::int64_t cols = w.shape[1], room = whole_lines<T>(cols);

@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "core/graph/op.h"
+#include "ops/array/checked_integer.h"
 #include "ops/dot.h"
 #include "ops/elemwise.h"
 #include "ops/shape.h"
@@ -11,7 +12,7 @@ namespace damo {
 namespace {
 
 /// y = the size of an axis of a, which must be that of its partner in b (inputs: both sizes).
-struct SameSize : OpOf<SameSize> {
+struct SameSize : CheckedInteger<SameSize> {
   int axis_a, axis_b;
 
   SameSize(int a, int b) : axis_a(a), axis_b(b) {}
@@ -19,29 +20,10 @@ struct SameSize : OpOf<SameSize> {
 
   std::string name() const override { return fmt::format("same_size{{{}, {}}}", axis_a, axis_b); }
 
-  Types infer(const Types& x) const override {
-    Type y(DType::int64, {});
-    y.has_value = x[0].has_value && x[1].has_value;
-    if (y.has_value) {
-      const std::int64_t values[] = {x[0].value, x[1].value};
-      y.value = integer(values);
-    }
-    return {y};
-  }
-
-  Vars L_op(const Vars&, const Vars&, const Vars&) const override { return Vars(2); }
-  bool has_integer_form() const override { return true; }
-  bool can_fail() const override { return true; }
-
   std::int64_t integer(std::span<const std::int64_t> x) const override {
     check(x[0] == x[1], "axis {} of the first has size {}, axis {} of the second {}", axis_a, x[0], axis_b,
           x[1]);
     return x[0];
-  }
-
-  void perform(const Views& x, const Views& y) const override {
-    const std::int64_t values[] = {*x[0].ptr<std::int64_t>(), *x[1].ptr<std::int64_t>()};
-    *y[0].ptr<std::int64_t>() = integer(values);
   }
 };
 

@@ -3,6 +3,7 @@
 
 #include "core/random/draws.h"
 #include "core/tensor/numpy_sum.h"
+#include "core/tensor/visit.h"
 #include "ops/elemwise.h"
 #include "ops/kernels/scalar_op.h"
 #include "ops/random/random_op.h"
@@ -97,10 +98,7 @@ struct Multinomial : RandomOp<Multinomial> {
   }
 
   void perform(const Views& x, const Views& y) const override {
-    if (x[2].dtype == DType::float32)
-      run<float>(x, y);
-    else
-      run<double>(x, y);
+    for_float(x[2], [&]<class T>(T) { run<T>(x, y); });
   }
 
   template <class T>
@@ -200,10 +198,7 @@ struct ChoiceFromUniform : OpOf<ChoiceFromUniform> {
   bool reads(int input) const override { return input < 2; }
 
   void perform(const Views& x, const Views& y) const override {
-    if (x[0].dtype == DType::float32)
-      run<float>(x, y[0]);
-    else
-      run<double>(x, y[0]);
+    for_float(x[0], [&]<class T>(T) { run<T>(x, y[0]); });
   }
 
   template <class T>

@@ -16,11 +16,7 @@ using namespace damo;
 
 namespace {
 
-#ifdef DAMO_SANITIZED
-const std::uint32_t n_graphs = test::n_random(40);
-#else
-const std::uint32_t n_graphs = test::n_random(300);
-#endif
+const std::uint32_t n_graphs = test::n_random(300, 40);
 constexpr std::int64_t size = 4;  // a power of 2: means do not round
 
 class Exact {

@@ -16,11 +16,7 @@ using test::RandomProgram;
 
 namespace {
 
-#ifdef DAMO_SANITIZED
-const std::uint32_t n_graphs = test::n_random(12);
-#else
-const std::uint32_t n_graphs = test::n_random(150);
-#endif
+const std::uint32_t n_graphs = test::n_random(150, 12);
 
 /// Rounding grows along some thirty operations and their gradients; a wrong operand or element is of order
 /// one.

@@ -12,11 +12,7 @@ using namespace damo;
 
 namespace {
 
-#ifdef DAMO_SANITIZED
-const std::uint32_t n_graphs = test::n_random(100);
-#else
-const std::uint32_t n_graphs = test::n_random(600);
-#endif
+const std::uint32_t n_graphs = test::n_random(600, 100);
 
 class Integers {
  public:

@@ -14,11 +14,7 @@ using test::RandomProgram;
 
 namespace {
 
-#ifdef DAMO_SANITIZED
-const std::uint32_t n_graphs = test::n_random(20);
-#else
-const std::uint32_t n_graphs = test::n_random(150);
-#endif
+const std::uint32_t n_graphs = test::n_random(150, 20);
 
 std::string op_of(const std::string& message) { return message.substr(0, message.find(':')); }
 

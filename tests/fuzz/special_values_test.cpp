@@ -16,11 +16,7 @@ using test::RandomProgram;
 
 namespace {
 
-#ifdef DAMO_SANITIZED
-const std::uint32_t n_graphs = test::n_random(20);
-#else
-const std::uint32_t n_graphs = test::n_random(150);
-#endif
+const std::uint32_t n_graphs = test::n_random(150, 20);
 
 using KindOfRule = Rule::Kind;
 

@@ -15,11 +15,7 @@ using namespace damo;
 
 namespace {
 
-#ifdef DAMO_SANITIZED
-const std::uint32_t n_functions = test::n_random(60);
-#else
-const std::uint32_t n_functions = test::n_random(400);
-#endif
+const std::uint32_t n_functions = test::n_random(400, 60);
 constexpr std::int64_t size = 3;
 
 class Updating {

@@ -228,6 +228,7 @@ TEST_CASE("a function and its modes see what runs in the rows") {
     test::check_close(function({.inputs = {x}, .outputs = J, .mode = mode})(at), want, 1e-14, 1e-14, "mode");
   const Function g = f.copy();
   test::check_close(g(at), want, 0, 0, "a copy");
+  CHECK(f.memory().find("\ninside rows: ") != std::string::npos);
 
   const Function guarded = function(
       {.inputs = {x}, .outputs = jacobian(log(x) * x, x), .name = "guarded", .mode = Mode::NanGuardMode});
